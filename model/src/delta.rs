@@ -1,0 +1,137 @@
+//! What a model sends back, piece by piece.
+
+use std::time::Duration;
+
+use glassbox_tools::{CallId, ToolCall};
+use serde::{Deserialize, Serialize};
+
+use crate::AssistantMessage;
+
+/// The next piece of a reply. A reply ends with exactly one [`Delta::Finished`], or with an error.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Delta {
+    /// Tokens of the prompt are being read. Sent after each chunk.
+    Prefill {
+        /// Tokens read so far, those found in the KV cache included.
+        done: u32,
+        /// Tokens of the prompt.
+        total: u32,
+        /// Tokens found in the KV cache.
+        reused: u32,
+    },
+    /// Prose.
+    Text {
+        /// Whole characters.
+        text: String,
+    },
+    /// Thinking, where the model marks it.
+    Reasoning {
+        /// Whole characters.
+        text: String,
+    },
+    /// A call has begun and its tool is known.
+    CallStarted {
+        /// The call.
+        id: CallId,
+        /// The tool's name.
+        name: String,
+    },
+    /// More of a call's arguments, in the model's own syntax.
+    CallArguments {
+        /// The call.
+        id: CallId,
+        /// Whole characters.
+        text: String,
+    },
+    /// A call is complete.
+    CallReady {
+        /// The call.
+        call: ToolCall,
+    },
+    /// A program for the interpreter has begun.
+    CodeStarted {
+        /// The call.
+        id: CallId,
+    },
+    /// More of the program.
+    CodeText {
+        /// The call.
+        id: CallId,
+        /// Whole characters.
+        text: String,
+    },
+    /// The program is complete.
+    CodeReady {
+        /// The call.
+        id: CallId,
+        /// The program.
+        source: String,
+    },
+    /// Something meant as a call that could not be read.
+    Malformed {
+        /// The call.
+        id: CallId,
+        /// The tool's name, where that much could be read.
+        name: Option<String>,
+        /// What the model wrote.
+        raw: String,
+        /// What was wrong, said to the model.
+        problem: String,
+    },
+    /// The end.
+    Finished {
+        /// All that was written, as one message for the history.
+        message: AssistantMessage,
+        /// Why it ended.
+        reason: FinishReason,
+        /// What it cost.
+        usage: Usage,
+        /// How long it took.
+        timings: Timings,
+    },
+}
+
+/// Why a reply ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum FinishReason {
+    /// The model was done, or wrote a stop text.
+    Stop,
+    /// A call or code waits for its observation.
+    Calls,
+    /// `max_tokens` were written.
+    Length,
+    /// The context is full.
+    ContextFull,
+    /// The request was cancelled.
+    Cancelled,
+}
+
+/// Tokens of one generation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Usage {
+    /// Tokens of the prompt.
+    pub prompt_tokens: u32,
+    /// Of those, the ones found in the KV cache and not computed again.
+    pub reused_tokens: u32,
+    /// Tokens written.
+    pub completion_tokens: u32,
+    /// The seed that was used.
+    pub seed: u32,
+}
+
+/// Wall-clock times of one generation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Timings {
+    /// Waiting for the engine.
+    pub queued: Duration,
+    /// Reading the prompt.
+    pub prefill: Duration,
+    /// Writing.
+    pub decode: Duration,
+    /// From the request to the first token.
+    pub first_token: Duration,
+}

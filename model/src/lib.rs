@@ -1,0 +1,24 @@
+//! Chat models for Glassbox.
+//!
+//! [`ChatModel`] is the face: a [`Request`] goes in, [`Delta`]s come out. Behind it a [`dialect`] knows the chat format
+//! of a model family, the engine runs GGUF files through llama.cpp, and the [`catalog`] knows where models come from.
+
+#[cfg(feature = "fetch")]
+pub mod catalog;
+pub mod dialect;
+#[cfg(feature = "llama")]
+pub mod engine;
+
+mod chat_model;
+mod delta;
+mod error;
+mod message;
+mod request;
+mod vocab;
+
+pub use chat_model::{ChatModel, DeltaStream, ModelInfo};
+pub use delta::{Delta, FinishReason, Timings, Usage};
+pub use error::ModelError;
+pub use message::{AssistantMessage, AssistantPart, Message, Observation, RawTokens};
+pub use request::{Request, Sampling, ToolChoice};
+pub use vocab::{Metadata, Vocab};

@@ -1,0 +1,71 @@
+//! What a model is asked to do.
+
+use glassbox_tools::ToolSpec;
+use serde::{Deserialize, Serialize};
+use tokio_util::sync::CancellationToken;
+
+use crate::Message;
+
+/// Whether the model may, must or must not call a tool.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ToolChoice {
+    /// The model decides; plain text is always possible.
+    #[default]
+    Auto,
+    /// No calls: the tools are not even shown.
+    None,
+    /// At least one call, of any tool.
+    Required,
+    /// One call of this tool.
+    Named(String),
+}
+
+/// How the next token is chosen.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Sampling {
+    /// 0 takes the likeliest token (the default: the same question gives the same call); 1 samples as trained.
+    pub temperature: f32,
+    /// Keeps the smallest set of tokens with this much probability. 1 is off, the default.
+    pub top_p: f32,
+    /// Keeps the k likeliest tokens. 0 is off, the default.
+    pub top_k: u32,
+    /// Drops tokens less likely than this share of the likeliest. 0 is off, the default.
+    pub min_p: f32,
+    /// Divides the logits of the last 64 tokens. 1 is off, the default. Above 1 it can garble arguments that must be copied.
+    pub repetition_penalty: f32,
+    /// Seed of the sampler; `None` draws one. The one used is in the usage of the reply.
+    pub seed: Option<u32>,
+}
+
+impl Default for Sampling {
+    fn default() -> Self {
+        Self { temperature: 0.0, top_p: 1.0, top_k: 0, min_p: 0.0, repetition_penalty: 1.0, seed: None }
+    }
+}
+
+/// One generation: the whole conversation and what is allowed now.
+#[derive(Debug, Clone, Default)]
+pub struct Request {
+    /// The conversation, oldest first. The last one is a user message or an observation.
+    pub messages: Vec<Message>,
+    /// The tools that may be called.
+    pub tools: Vec<ToolSpec>,
+    /// Whether a tool may or must be called.
+    pub tool_choice: ToolChoice,
+    /// Offers the code interpreter.
+    pub interpreter: bool,
+    /// Allows more than one call in a reply. Default false.
+    pub parallel_calls: bool,
+    /// How tokens are chosen.
+    pub sampling: Sampling,
+    /// The most tokens to write; `None` leaves it to the context.
+    pub max_tokens: Option<u32>,
+    /// Texts that end the reply; they are not part of it.
+    pub stop: Vec<String>,
+    /// The number that the next call gets in its [`CallId`](glassbox_tools::CallId): `call-N`. Counts over the session.
+    pub next_call: u64,
+    /// Cancels this generation.
+    pub cancellation: CancellationToken,
+}
