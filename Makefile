@@ -1,0 +1,60 @@
+# `make demo` and `make test` are all a fresh machine needs: a Rust toolchain, python3 with pip, and the internet.
+# Everything is built in one profile (release), so llama.cpp is compiled once.
+
+CARGO ?= cargo
+MODEL ?= qwen2.5-coder-0.5b
+# ChatGLM3's own tool example: "look up the price of stock 10111 for me".
+QUESTION ?= 帮我查询股票10111的价格
+
+-include .setup/env.mk
+
+.DEFAULT_GOAL := help
+.PHONY: help setup build build-now demo demo-now test test-now lint lint-now bench bench-now deny clean
+
+help: ## Lists the targets.
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+setup: ## Installs what the build needs and is missing (cmake, g++, libclang).
+	@./scripts/setup
+
+build: setup ## Builds the `glassbox` command for this machine's CPU.
+	@$(MAKE) --no-print-directory build-now
+
+build-now: # a second make, so that it reads what setup wrote
+	$(CARGO) build --release --locked -p glassbox-cli
+
+demo: build ## Runs ChatGLM3's own tool example on the default model.
+	@$(MAKE) --no-print-directory demo-now
+
+demo-now:
+	@$(CARGO) run --release --locked --quiet -p glassbox-cli -- run --model $(MODEL) --tools track,get_weather "$(QUESTION)"
+
+test: setup ## Passes every test; fetches two small models on the first run.
+	@$(MAKE) --no-print-directory test-now
+
+test-now:
+	$(CARGO) build --release --locked -p glassbox-cli
+	$(CARGO) run --release --locked --quiet -p glassbox-cli -- models pull qwen2.5-coder-0.5b smollm2-135m
+	$(CARGO) test --release --locked --workspace
+
+lint: setup ## Checks format, lints and documentation.
+	@$(MAKE) --no-print-directory lint-now
+
+lint-now:
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --release --locked --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --release --locked --workspace --no-deps
+
+bench: setup ## Prints the benchmarks: engine against raw llama.cpp, KV reuse, constraint, dispatch.
+	@$(MAKE) --no-print-directory bench-now
+
+bench-now:
+	$(CARGO) bench --locked -p glassbox-model --bench engine
+	$(CARGO) bench --locked -p glassbox-tools --bench dispatch
+
+deny: ## Checks licences, sources and duplicate dependencies (needs cargo-deny).
+	$(CARGO) deny --workspace check bans licenses sources
+
+clean: ## Removes what was built (models stay in the cache).
+	$(CARGO) clean
+	rm -rf .setup
