@@ -14,6 +14,7 @@ mod delta;
 mod error;
 mod message;
 mod request;
+pub mod scripted;
 mod vocab;
 
 pub use chat_model::{ChatModel, DeltaStream, ModelInfo};
@@ -21,4 +22,5 @@ pub use delta::{Delta, FinishReason, Timings, Usage};
 pub use error::ModelError;
 pub use message::{AssistantMessage, AssistantPart, Message, Observation, RawTokens};
 pub use request::{Request, Sampling, ToolChoice};
+pub use scripted::ScriptedModel;
 pub use vocab::{Metadata, Vocab};

@@ -1,0 +1,90 @@
+//! An agent: a model, tools and rules, shared by its sessions.
+
+use std::sync::Arc;
+
+use glassbox_model::{ChatModel, Sampling, ToolChoice};
+use glassbox_sandbox::Interpreter;
+use glassbox_tools::{Gate, Registry, ToolSpec};
+
+use crate::machine::Concurrency;
+use crate::{AgentBuilder, IntoShared, Session, TurnRules};
+
+/// A model, tools and rules. Cheap to clone; any number of sessions may run at the same time.
+#[derive(Clone)]
+pub struct Agent {
+    pub(crate) inner: Arc<AgentInner>,
+}
+
+pub(crate) struct AgentInner {
+    pub(crate) model: Arc<dyn ChatModel>,
+    pub(crate) gate: Gate,
+    /// The registry's specs, as every request holds them.
+    pub(crate) specs: Vec<ToolSpec>,
+    pub(crate) interpreter: Option<Arc<dyn Interpreter>>,
+    pub(crate) defaults: Defaults,
+}
+
+/// What a session starts with and a turn may override.
+#[derive(Debug, Clone)]
+pub(crate) struct Defaults {
+    pub(crate) system: Option<String>,
+    pub(crate) sampling: Sampling,
+    pub(crate) tool_choice: ToolChoice,
+    pub(crate) max_turns: u32,
+    pub(crate) max_retries: u32,
+    pub(crate) max_tokens: Option<u32>,
+    pub(crate) stop: Vec<String>,
+    pub(crate) parallel_calls: bool,
+}
+
+impl Agent {
+    /// An agent on `model`: any [`ChatModel`], by value or in an `Arc`.
+    pub fn builder<How>(model: impl IntoShared<dyn ChatModel, How>) -> AgentBuilder {
+        AgentBuilder::new(model.into_shared())
+    }
+
+    /// A new conversation.
+    pub fn session(&self) -> Session {
+        Session::new(self.clone())
+    }
+
+    /// The model.
+    pub fn model(&self) -> &Arc<dyn ChatModel> {
+        &self.inner.model
+    }
+
+    /// The tools.
+    pub fn registry(&self) -> &Registry {
+        self.inner.gate.registry()
+    }
+
+    /// The gate that every call passes.
+    pub fn gate(&self) -> &Gate {
+        &self.inner.gate
+    }
+}
+
+impl AgentInner {
+    /// The rules of one turn.
+    pub(crate) fn rules(&self, tool_choice: ToolChoice, max_turns: u32, interpreter: bool) -> TurnRules {
+        let concurrency = |spec: &ToolSpec| if spec.serial { Concurrency::Serial } else { Concurrency::Parallel };
+        TurnRules {
+            max_turns,
+            max_retries: self.defaults.max_retries,
+            tool_choice,
+            parallel_calls: self.defaults.parallel_calls,
+            interpreter,
+            tools: self.specs.iter().map(|spec| (spec.name.clone(), concurrency(spec))).collect(),
+        }
+    }
+}
+
+impl std::fmt::Debug for Agent {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Agent")
+            .field("model", self.inner.model.info())
+            .field("tools", self.registry())
+            .field("interpreter", &self.inner.interpreter.as_ref().map(|interpreter| interpreter.language().to_owned()))
+            .finish_non_exhaustive()
+    }
+}

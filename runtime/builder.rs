@@ -1,0 +1,160 @@
+//! How an agent is put together.
+
+use std::sync::Arc;
+
+use glassbox_model::{ChatModel, Sampling, ToolChoice};
+use glassbox_sandbox::Interpreter;
+use glassbox_tools::{Approver, BoxTool, DenyApprover, Gate, IntoTools, Limits, Registry};
+
+use crate::agent::{AgentInner, Defaults};
+use crate::{Agent, Error, IntoShared};
+
+/// Puts an [`Agent`] together. What is left out has the default that its method names.
+#[must_use = "an agent comes from `build()`"]
+pub struct AgentBuilder {
+    model: Arc<dyn ChatModel>,
+    registry: Registry,
+    tools: Vec<BoxTool>,
+    interpreter: Option<Arc<dyn Interpreter>>,
+    approver: Arc<dyn Approver>,
+    limits: Limits,
+    defaults: Defaults,
+}
+
+impl std::fmt::Debug for AgentBuilder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AgentBuilder")
+            .field("model", self.model.info())
+            .field("defaults", &self.defaults)
+            .finish_non_exhaustive()
+    }
+}
+
+impl AgentBuilder {
+    pub(crate) fn new(model: Arc<dyn ChatModel>) -> Self {
+        Self {
+            model,
+            registry: Registry::new(),
+            tools: Vec::new(),
+            interpreter: None,
+            approver: Arc::new(DenyApprover),
+            limits: Limits::default(),
+            defaults: Defaults {
+                system: None,
+                sampling: Sampling::default(),
+                tool_choice: ToolChoice::Auto,
+                max_turns: 8,
+                max_retries: 2,
+                max_tokens: None,
+                stop: Vec::new(),
+                parallel_calls: true,
+            },
+        }
+    }
+
+    /// Adds tools, in the order in which the model shall read them: `tools![a, b]`, a list, one tool.
+    pub fn tools(mut self, tools: impl IntoTools) -> Self {
+        self.tools.extend(tools.into_tools());
+        self
+    }
+
+    /// Adds one tool.
+    pub fn tool(self, tool: impl IntoTools) -> Self {
+        self.tools(tool)
+    }
+
+    /// Takes the tools of `registry`; those of [`AgentBuilder::tools`] come after them. Default: none.
+    pub fn registry(mut self, registry: Registry) -> Self {
+        self.registry = registry;
+        self
+    }
+
+    /// Lets the model run code. All sessions of the agent share this interpreter and its variables;
+    /// [`Session::set_interpreter`](crate::Session::set_interpreter) gives one its own. Default: none.
+    pub fn interpreter<How>(mut self, interpreter: impl IntoShared<dyn Interpreter, How>) -> Self {
+        self.interpreter = Some(interpreter.into_shared());
+        self
+    }
+
+    /// The system prompt that sessions begin with. Default: none, or the dialect's own.
+    pub fn system(mut self, system: impl Into<String>) -> Self {
+        self.defaults.system = Some(system.into());
+        self
+    }
+
+    /// Who says yes to a call. Default: [`DenyApprover`], which denies tools marked `destructive`.
+    pub fn approver<How>(mut self, approver: impl IntoShared<dyn Approver, How>) -> Self {
+        self.approver = approver.into_shared();
+        self
+    }
+
+    /// How tokens are chosen. Default: the likeliest token.
+    pub fn sampling(mut self, sampling: Sampling) -> Self {
+        self.defaults.sampling = sampling;
+        self
+    }
+
+    /// The most generations for one message; a turn that would need more ends with
+    /// [`StopReason::MaxTurns`](crate::StopReason::MaxTurns). 0 counts as 1. Default: 8.
+    pub fn max_turns(mut self, max_turns: u32) -> Self {
+        self.defaults.max_turns = max_turns;
+        self
+    }
+
+    /// The most forced generations in a row after calls that could not be used. Default: 2.
+    pub fn max_retries(mut self, max_retries: u32) -> Self {
+        self.defaults.max_retries = max_retries;
+        self
+    }
+
+    /// The most tokens of one generation. Default: what the context holds.
+    pub fn max_tokens(mut self, max_tokens: u32) -> Self {
+        self.defaults.max_tokens = Some(max_tokens);
+        self
+    }
+
+    /// Texts that end a reply; they are not part of it. Default: none.
+    pub fn stop<S: Into<String>>(mut self, stop: impl IntoIterator<Item = S>) -> Self {
+        self.defaults.stop = stop.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// What a tool call may use. Default: [`Limits::default`].
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Whether the model may or must call. `Required` and `Named` hold for the first generation of a turn. Default:
+    /// [`ToolChoice::Auto`].
+    pub fn tool_choice(mut self, tool_choice: ToolChoice) -> Self {
+        self.defaults.tool_choice = tool_choice;
+        self
+    }
+
+    /// Whether the model may write several calls in one reply, which then run beside each other. Default: true.
+    pub fn parallel_calls(mut self, parallel_calls: bool) -> Self {
+        self.defaults.parallel_calls = parallel_calls;
+        self
+    }
+
+    /// The agent.
+    ///
+    /// # Errors
+    /// [`Error::Tool`] where two tools have one name, or a name or a schema cannot be used.
+    pub fn build(self) -> Result<Agent, Error> {
+        let mut registry = self.registry;
+        registry.register(self.tools)?;
+        let specs = registry.specs();
+        let gate = Gate::new(registry, self.approver, self.limits);
+        Ok(Agent {
+            inner: Arc::new(AgentInner {
+                model: self.model,
+                gate,
+                specs,
+                interpreter: self.interpreter,
+                defaults: self.defaults,
+            }),
+        })
+    }
+}

@@ -1,0 +1,284 @@
+//! The driver of a turn: does what the [machine](crate::machine) says, and tells what happens.
+//!
+//! It is polled by the stream, in the caller's task; what must not hold that up runs elsewhere (the engine on its
+//! thread, each tool in its task). Messages become final in the machine before their events are sent.
+
+use std::sync::{Arc, Mutex};
+use std::task::Poll;
+use std::time::Instant;
+
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+use glassbox_model::{Delta, Message, ModelError, Request, Sampling, ToolChoice};
+use glassbox_sandbox::Interpreter;
+use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
+use tokio_util::sync::CancellationToken;
+
+use crate::agent::AgentInner;
+use crate::turn::{Turn, lock};
+use crate::{Action, Error, Event, Session, Step, TurnOptions};
+
+/// Tokens kept free for the reply, at most; an eighth of a small context, and no more than `max_tokens`.
+const REPLY_ROOM: u32 = 256;
+
+/// Everything that one turn needs. Owns its parts: the stream holds the session.
+pub(crate) struct Driver {
+    pub(crate) agent: Arc<AgentInner>,
+    pub(crate) interpreter: Option<Arc<dyn Interpreter>>,
+    pub(crate) turn: Arc<Mutex<Turn>>,
+    pub(crate) events: UnboundedSender<Event>,
+    pub(crate) cancellation: CancellationToken,
+    /// The system prompt, the history and the new message.
+    base: Vec<Message>,
+    tool_choice: ToolChoice,
+    sampling: Sampling,
+    max_tokens: Option<u32>,
+}
+
+impl Driver {
+    pub(crate) fn new(
+        session: &Session,
+        user: Message,
+        options: TurnOptions,
+    ) -> (Self, Arc<Mutex<Turn>>, UnboundedReceiver<Event>) {
+        let agent = Arc::clone(&session.agent.inner);
+        let defaults = &agent.defaults;
+        let tool_choice = options.tool_choice.unwrap_or_else(|| defaults.tool_choice.clone());
+        let max_turns = options.max_turns.unwrap_or(defaults.max_turns);
+        let max_tokens = options.max_tokens.or(defaults.max_tokens);
+        let rules = agent.rules(tool_choice.clone(), max_turns, session.interpreter.is_some());
+        let mut base = Vec::with_capacity(session.messages.len().saturating_add(2));
+        base.extend(session.system.clone().map(Message::system));
+        base.extend_from_slice(&session.messages);
+        base.push(user.clone());
+        let turn = Arc::new(Mutex::new(Turn::new(user, rules, session.next_call)));
+        let (events, receiver) = mpsc::unbounded_channel();
+        let driver = Self {
+            interpreter: session.interpreter.clone(),
+            turn: Arc::clone(&turn),
+            events,
+            // A child: dropping the stream must not cancel what else the caller's token stands for.
+            cancellation: options.cancellation.child_token(),
+            base,
+            tool_choice,
+            sampling: options.sampling.unwrap_or_else(|| session.sampling.clone()),
+            max_tokens,
+            agent,
+        };
+        (driver, turn, receiver)
+    }
+
+    pub(crate) fn cancellation(&self) -> CancellationToken {
+        self.cancellation.clone()
+    }
+
+    /// Runs the turn to its end.
+    pub(crate) async fn run(self) -> Result<(), Error> {
+        let result = self.steps().await;
+        if result.is_err() {
+            lock(&self.turn).fail();
+        }
+        result
+    }
+
+    async fn steps(&self) -> Result<(), Error> {
+        self.admit().await?;
+        loop {
+            let step = lock(&self.turn).machine.step();
+            match step {
+                Step::Generate { tool_choice, retry } => self.generate(tool_choice, retry).await?,
+                Step::Act { groups } => self.act(groups).await?,
+                Step::Done { stop } => {
+                    let (usage, timings) = {
+                        let turn = lock(&self.turn);
+                        (turn.usage(), turn.timings())
+                    };
+                    self.tell(Event::Finished { stop, usage, timings });
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    /// Refuses what cannot be answered, before anything of it is kept.
+    async fn admit(&self) -> Result<(), Error> {
+        let registry = self.agent.gate.registry();
+        match &self.tool_choice {
+            ToolChoice::Named(name) if registry.spec(name).is_none() => {
+                let known = registry.names().map(str::to_owned).collect();
+                return Err(Error::UnknownChoice { name: name.clone(), known });
+            }
+            ToolChoice::Required if registry.is_empty() && self.interpreter.is_none() => {
+                return Err(Error::NothingToCall);
+            }
+            _ => {}
+        }
+        let request = self.request(self.tool_choice.clone(), &[]);
+        let counted = tokio::select! {
+            biased;
+            () = self.cancellation.cancelled() => None,
+            counted = self.agent.model.count_tokens(&request) => Some(counted?),
+        };
+        let limit = self.agent.model.info().context_tokens;
+        if let Some(prompt_tokens) = counted {
+            let needed = prompt_tokens.saturating_add(self.reply_room());
+            if needed > limit {
+                return Err(Error::ContextOverflow { needed, limit });
+            }
+            lock(&self.turn).accept();
+            self.emit(Event::TurnStarted { prompt_tokens, context_tokens: limit }).await;
+        } else {
+            let mut turn = lock(&self.turn);
+            turn.accept();
+            turn.cancel();
+        }
+        Ok(())
+    }
+
+    /// Tokens of the context that are kept free for a reply.
+    fn reply_room(&self) -> u32 {
+        let context = self.agent.model.info().context_tokens;
+        REPLY_ROOM.min(context / 8).min(self.max_tokens.unwrap_or(u32::MAX)).max(1)
+    }
+
+    /// The most tokens that a prompt may have.
+    pub(crate) fn prompt_limit(&self) -> u32 {
+        self.agent.model.info().context_tokens.saturating_sub(self.reply_room())
+    }
+
+    /// What the model is asked, with `messages` of this turn after the user's.
+    pub(crate) fn request(&self, tool_choice: ToolChoice, messages: &[Message]) -> Request {
+        Request {
+            messages: self.base.iter().chain(messages).cloned().collect(),
+            tools: self.agent.specs.clone(),
+            interpreter: self.interpreter.is_some() && tool_choice != ToolChoice::None,
+            tool_choice,
+            parallel_calls: self.agent.defaults.parallel_calls,
+            sampling: self.sampling.clone(),
+            max_tokens: self.max_tokens,
+            stop: self.agent.defaults.stop.clone(),
+            next_call: lock(&self.turn).next_call(),
+            cancellation: self.cancellation.clone(),
+        }
+    }
+
+    async fn generate(&self, tool_choice: ToolChoice, retry: u32) -> Result<(), Error> {
+        let (number, messages) = {
+            let turn = lock(&self.turn);
+            (turn.machine.generations().saturating_add(1), turn.machine.messages().to_vec())
+        };
+        if retry > 0 {
+            self.emit(Event::Retried { attempt: retry, tool_choice: tool_choice.clone() }).await;
+        }
+        self.emit(Event::GenerationStarted { number, tool_choice: tool_choice.clone() }).await;
+        let mut deltas = self.agent.model.stream(self.request(tool_choice, &messages));
+        loop {
+            let next = tokio::select! {
+                biased;
+                () = self.cancellation.cancelled() => {
+                    // Dropping the stream stops the model.
+                    drop(deltas);
+                    lock(&self.turn).cancel();
+                    return Ok(());
+                }
+                next = deltas.next() => next,
+            };
+            match next {
+                Some(Ok(Delta::Finished { message, reason, usage, timings })) => {
+                    lock(&self.turn).reply_finished(message, reason, &usage, &timings);
+                    return Ok(());
+                }
+                Some(Ok(delta)) => self.delta(delta).await,
+                // The count of an observation and the engine's own can differ by a few tokens.
+                Some(Err(ModelError::ContextOverflow { .. })) if number > 1 => {
+                    lock(&self.turn).machine.context_full();
+                    return Ok(());
+                }
+                Some(Err(error)) => return Err(error.into()),
+                None => return Err(Error::IncompleteReply { model: self.agent.model.info().name.clone() }),
+            }
+        }
+    }
+
+    async fn delta(&self, delta: Delta) {
+        let event = {
+            let mut turn = lock(&self.turn);
+            match delta {
+                Delta::Prefill { done, total, reused } => Event::Prefill { done, total, reused },
+                Delta::Text { text } => {
+                    turn.wrote(&text);
+                    Event::Text { text }
+                }
+                Delta::Reasoning { text } => Event::Reasoning { text },
+                Delta::CallStarted { id, name } => {
+                    turn.saw(&id);
+                    Event::CallStarted { id, name }
+                }
+                Delta::CallArguments { id, text } => Event::CallArguments { id, text },
+                Delta::CallReady { call } => {
+                    turn.saw(&call.id);
+                    Event::CallReady { call }
+                }
+                Delta::CodeStarted { id } => {
+                    turn.saw(&id);
+                    Event::CodeStarted { id }
+                }
+                Delta::CodeText { id, text } => Event::CodeText { id, text },
+                Delta::CodeReady { id, source } => {
+                    turn.saw(&id);
+                    Event::CodeReady { id, source }
+                }
+                Delta::Malformed { id, name, raw, problem } => {
+                    turn.saw(&id);
+                    Event::Malformed { id, name, raw, problem }
+                }
+                _ => return,
+            }
+        };
+        self.emit(event).await;
+    }
+
+    async fn act(&self, groups: Vec<Vec<Action>>) -> Result<(), Error> {
+        let started = Instant::now();
+        let result = self.groups(groups).await;
+        let mut turn = lock(&self.turn);
+        turn.timings.tools = turn.timings.tools.saturating_add(started.elapsed());
+        result
+    }
+
+    async fn groups(&self, groups: Vec<Vec<Action>>) -> Result<(), Error> {
+        for group in groups {
+            let mut running: FuturesUnordered<_> = group.into_iter().map(|action| self.perform(action)).collect();
+            loop {
+                let next = tokio::select! {
+                    biased;
+                    () = self.cancellation.cancelled() => {
+                        drop(running);
+                        lock(&self.turn).cancel();
+                        return Ok(());
+                    }
+                    next = running.next() => next,
+                };
+                let Some(performed) = next else { break };
+                if !self.answer(performed).await? {
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells an event, and goes on when it has been seen: the stream polls the driver again once its events are taken.
+    /// Not to be used within a future that has a waker of its own, such as one of several in a set.
+    pub(crate) async fn emit(&self, event: Event) {
+        self.tell(event);
+        let mut told = false;
+        std::future::poll_fn(|_| if std::mem::replace(&mut told, true) { Poll::Ready(()) } else { Poll::Pending })
+            .await;
+    }
+
+    /// Tells an event. Without effect when nobody listens any more.
+    pub(crate) fn tell(&self, event: Event) {
+        let _ = self.events.send(event);
+    }
+}

@@ -1,0 +1,458 @@
+//! The turn machine: what happens next in a turn, without doing any of it.
+//!
+//! ```text
+//!            reply with calls              all answered
+//! Generate ───────────────────▶ Act ───────────────────▶ Generate
+//!    │                           │
+//!    └── plain reply, limit ─────┴──▶ Done
+//! ```
+//!
+//! The machine performs no IO and knows no clock, model or tool. A driver asks [`TurnMachine::step`] what to do, does
+//! it, and reports with [`TurnMachine::reply_finished`] and [`TurnMachine::action_finished`]. It can be serialised
+//! between any two inputs: read back, it gives the same step again.
+//!
+//! What always holds, whatever comes in:
+//! - every call, program and unreadable call of a reply is followed by exactly one observation, in the order written,
+//!   before the next reply;
+//! - the model generates at most `max_turns` times;
+//! - a reply or an answer that nobody asked for is an error and changes nothing.
+
+use std::collections::BTreeMap;
+
+use glassbox_model::{AssistantMessage, AssistantPart, FinishReason, Message, Observation, ToolChoice};
+use glassbox_tools::{CallId, ToolCall};
+use serde::{Deserialize, Serialize};
+
+use crate::StopReason;
+
+/// The name under which code is answered.
+pub(crate) const INTERPRETER: &str = "interpreter";
+
+/// Whether calls of a tool may run beside others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Concurrency {
+    /// Beside any other parallel call of the same reply.
+    Parallel,
+    /// Alone, in the order written.
+    Serial,
+}
+
+/// The rules of one turn.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TurnRules {
+    /// The most generations. Calls of the last one are answered with "not run".
+    pub max_turns: u32,
+    /// The most forced generations in a row after calls that could not be used.
+    pub max_retries: u32,
+    /// The caller's choice. `Required` and `Named` hold for the first generation, so that the turn can end; `None`
+    /// holds for all, and calls written in spite of it are not run.
+    pub tool_choice: ToolChoice,
+    /// Runs calls of one reply beside each other, where their tools allow it.
+    pub parallel_calls: bool,
+    /// Whether code can be run.
+    pub interpreter: bool,
+    /// The known tools.
+    pub tools: BTreeMap<String, Concurrency>,
+}
+
+/// What to do next.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Step {
+    /// Let the model generate, then call [`TurnMachine::reply_finished`].
+    Generate {
+        /// What the model may or must call.
+        tool_choice: ToolChoice,
+        /// The number of this forced retry in a row; 0 where it is none.
+        retry: u32,
+    },
+    /// Run the actions, and call [`TurnMachine::action_finished`] for each, in any order.
+    Act {
+        /// One group after the other; the actions of a group beside each other.
+        groups: Vec<Vec<Action>>,
+    },
+    /// Nothing: the turn is over.
+    Done {
+        /// Why.
+        stop: StopReason,
+    },
+}
+
+/// Something that the model asked for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Action {
+    /// A tool is to be called.
+    Call {
+        /// The call; its tool may be unknown.
+        call: ToolCall,
+    },
+    /// A program is to be run.
+    Code {
+        /// The call.
+        id: CallId,
+        /// The program.
+        source: String,
+    },
+}
+
+impl Action {
+    /// The call's name within its session.
+    pub fn id(&self) -> &CallId {
+        match self {
+            Self::Call { call } => &call.id,
+            Self::Code { id, .. } => id,
+        }
+    }
+}
+
+/// What came of an action.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answer {
+    /// What the model reads.
+    pub content: String,
+    /// What was wrong with the call itself, if it was never run because of that.
+    pub fault: Option<Fault>,
+}
+
+impl Answer {
+    /// The call was run, well or not.
+    pub fn ran(content: impl Into<String>) -> Self {
+        Self { content: content.into(), fault: None }
+    }
+
+    /// The call could not be used.
+    pub fn fault(fault: Fault, content: impl Into<String>) -> Self {
+        Self { content: content.into(), fault: Some(fault) }
+    }
+}
+
+/// Why a call could not be used. The model tries again, held to the grammar of the calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fault {
+    /// It could not be read.
+    Malformed,
+    /// No tool has this name.
+    UnknownTool,
+    /// Its arguments do not fit the schema.
+    InvalidArguments,
+}
+
+/// An input that the machine did not ask for. The machine is as before.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Unexpected {
+    /// A reply came while none was asked for.
+    #[error("a reply came, but the turn does not wait for one")]
+    Reply,
+    /// An answer came to a call that does not wait.
+    #[error("an answer came for `{id}`, which does not wait for one")]
+    Answer {
+        /// The call.
+        id: CallId,
+    },
+}
+
+/// One turn of a conversation: from a user message to the model's last reply.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TurnMachine {
+    rules: TurnRules,
+    state: State,
+    generations: u32,
+    retries: u32,
+    messages: Vec<Message>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+enum State {
+    Generate { tool_choice: ToolChoice, retry: u32 },
+    Act { slots: Vec<Slot>, committed: usize },
+    Done { stop: StopReason },
+}
+
+/// A part of a reply that gets an observation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Slot {
+    /// What is observed, but for the text. The observation of an unreadable call names none.
+    id: Option<CallId>,
+    name: Option<String>,
+    /// What is to be run; `None` where nothing can be.
+    action: Option<Action>,
+    answer: Option<Answer>,
+}
+
+impl Slot {
+    fn observation(&self, content: &str) -> Message {
+        Message::Observation(Observation {
+            call_id: self.id.clone(),
+            name: self.name.clone(),
+            content: content.to_owned(),
+        })
+    }
+
+    fn waits_for(&self, id: &CallId) -> bool {
+        self.answer.is_none() && self.action.as_ref().is_some_and(|action| action.id() == id)
+    }
+}
+
+impl TurnMachine {
+    /// A turn that is about to generate for the first time. `max_turns` of 0 counts as 1.
+    pub fn new(mut rules: TurnRules) -> Self {
+        rules.max_turns = rules.max_turns.max(1);
+        let state = State::Generate { tool_choice: rules.tool_choice.clone(), retry: 0 };
+        Self { rules, state, generations: 0, retries: 0, messages: Vec::new() }
+    }
+
+    /// What to do next. Asking changes nothing.
+    pub fn step(&self) -> Step {
+        match &self.state {
+            State::Generate { tool_choice, retry } => {
+                Step::Generate { tool_choice: tool_choice.clone(), retry: *retry }
+            }
+            State::Act { slots, .. } => Step::Act { groups: self.groups(slots) },
+            State::Done { stop } => Step::Done { stop: *stop },
+        }
+    }
+
+    /// The messages of this turn that are final, in order: replies and observations, without the user's message.
+    pub fn messages(&self) -> &[Message] {
+        &self.messages
+    }
+
+    /// Generations so far.
+    pub fn generations(&self) -> u32 {
+        self.generations
+    }
+
+    /// The rules.
+    pub fn rules(&self) -> &TurnRules {
+        &self.rules
+    }
+
+    /// The model has written `message`.
+    ///
+    /// # Errors
+    /// [`Unexpected::Reply`] where the machine is not waiting for one.
+    pub fn reply_finished(&mut self, message: AssistantMessage, reason: FinishReason) -> Result<(), Unexpected> {
+        if !matches!(self.state, State::Generate { .. }) {
+            return Err(Unexpected::Reply);
+        }
+        self.generations = self.generations.saturating_add(1);
+        let mut slots = self.slots(&message);
+        let unreadable = message.parts.iter().any(|part| matches!(part, AssistantPart::Malformed { .. }));
+        self.messages.push(Message::Assistant(message));
+        let end = match reason {
+            FinishReason::Cancelled => Some(StopReason::Cancelled),
+            FinishReason::ContextFull => Some(StopReason::ContextFull),
+            // Written again, the call would be cut at the same place.
+            FinishReason::Length if slots.is_empty() || unreadable => Some(StopReason::Length),
+            _ if slots.is_empty() => Some(StopReason::Done),
+            _ if self.generations >= self.rules.max_turns => Some(StopReason::MaxTurns),
+            _ => None,
+        };
+        if let Some(stop) = end {
+            let why = self.not_run(stop);
+            for slot in &mut slots {
+                slot.answer.get_or_insert_with(|| Answer::ran(why.clone()));
+            }
+        }
+        self.state = State::Act { slots, committed: 0 };
+        self.commit();
+        if let Some(stop) = end {
+            self.state = State::Done { stop };
+        }
+        Ok(())
+    }
+
+    /// The action `id` has its answer.
+    ///
+    /// # Errors
+    /// [`Unexpected::Answer`] where no action of this name waits.
+    pub fn action_finished(&mut self, id: &CallId, answer: Answer) -> Result<(), Unexpected> {
+        let State::Act { slots, .. } = &mut self.state else {
+            return Err(Unexpected::Answer { id: id.clone() });
+        };
+        let Some(slot) = slots.iter_mut().find(|slot| slot.waits_for(id)) else {
+            return Err(Unexpected::Answer { id: id.clone() });
+        };
+        slot.answer = Some(answer);
+        self.commit();
+        Ok(())
+    }
+
+    /// The messages of this turn as they would be with `content` as the answer of `id`, answers that still wait for
+    /// an earlier one included. For counting tokens before an answer is given.
+    pub fn messages_with(&self, id: &CallId, content: &str) -> Vec<Message> {
+        let mut messages = self.messages.clone();
+        if let State::Act { slots, committed } = &self.state {
+            let mut found = false;
+            for slot in slots.iter().skip(*committed) {
+                match &slot.answer {
+                    Some(answer) => messages.push(slot.observation(&answer.content)),
+                    None if !found && slot.waits_for(id) => {
+                        found = true;
+                        messages.push(slot.observation(content));
+                    }
+                    None => {}
+                }
+            }
+        }
+        messages
+    }
+
+    /// How many actions still wait for their answers.
+    pub fn waiting(&self) -> usize {
+        match &self.state {
+            State::Act { slots, .. } => slots.iter().filter(|slot| slot.answer.is_none()).count(),
+            _ => 0,
+        }
+    }
+
+    /// Ends the turn now. `written` is what an unfinished reply has said so far.
+    ///
+    /// Answers that are there stay, calls that wait are answered with "cancelled". An unfinished reply is kept as its
+    /// text; where nothing was written yet, an empty reply stands after the user's message, because chat formats do
+    /// not allow two user messages in a row.
+    pub fn cancel(&mut self, written: &str) {
+        self.end(StopReason::Cancelled, written);
+    }
+
+    /// Ends the turn because the conversation has no room for another reply.
+    pub fn context_full(&mut self) {
+        self.end(StopReason::ContextFull, "");
+    }
+
+    fn end(&mut self, stop: StopReason, written: &str) {
+        let why = self.not_run(stop);
+        match &mut self.state {
+            State::Done { .. } => return,
+            State::Generate { .. } => {
+                if !written.is_empty() {
+                    self.messages.push(Message::assistant(written));
+                } else if self.messages.is_empty() {
+                    self.messages.push(Message::Assistant(AssistantMessage::default()));
+                }
+            }
+            State::Act { slots, .. } => {
+                for slot in slots {
+                    slot.answer.get_or_insert_with(|| Answer::ran(why.clone()));
+                }
+                self.commit();
+            }
+        }
+        self.state = State::Done { stop };
+    }
+
+    /// What is to be observed of a reply. What cannot be run has its answer from the start.
+    fn slots(&self, message: &AssistantMessage) -> Vec<Slot> {
+        let forbidden = self.rules.tool_choice == ToolChoice::None;
+        let refused = || Some(Answer::ran("Error: no tool can be called now. Answer directly."));
+        let slot = |part: &AssistantPart| match part {
+            AssistantPart::Call { call } => Some(Slot {
+                id: Some(call.id.clone()),
+                name: Some(call.name.clone()),
+                action: Some(Action::Call { call: call.clone() }),
+                answer: if forbidden { refused() } else { None },
+            }),
+            AssistantPart::Code { id, source } => Some(Slot {
+                id: Some(id.clone()),
+                name: Some(INTERPRETER.to_owned()),
+                action: Some(Action::Code { id: id.clone(), source: source.clone() }),
+                answer: match (forbidden, self.rules.interpreter) {
+                    (true, _) => refused(),
+                    (false, true) => None,
+                    (false, false) => {
+                        Some(Answer::ran("Error: no code interpreter is available. Answer without running code."))
+                    }
+                },
+            }),
+            AssistantPart::Malformed { name, problem, .. } => Some(Slot {
+                id: None,
+                name: name.clone(),
+                action: None,
+                answer: if forbidden { refused() } else { Some(Answer::fault(Fault::Malformed, problem.clone())) },
+            }),
+            _ => None,
+        };
+        message.parts.iter().filter_map(slot).collect()
+    }
+
+    /// Moves answers to the messages, in order, up to the first that is missing; goes on when there is none.
+    fn commit(&mut self) {
+        let State::Act { slots, committed } = &mut self.state else { return };
+        while let Some((slot, answer)) =
+            slots.get(*committed).and_then(|slot| slot.answer.as_ref().map(|answer| (slot, answer)))
+        {
+            self.messages.push(slot.observation(&answer.content));
+            *committed += 1;
+        }
+        if *committed < slots.len() {
+            return;
+        }
+        let faults: Vec<_> = slots
+            .iter()
+            .filter_map(|slot| slot.answer.as_ref()?.fault.map(|fault| (fault, slot.name.clone())))
+            .collect();
+        self.state = self.after(&faults);
+    }
+
+    /// The generation after a reply with these faults.
+    fn after(&mut self, faults: &[(Fault, Option<String>)]) -> State {
+        let free = if self.rules.tool_choice == ToolChoice::None { ToolChoice::None } else { ToolChoice::Auto };
+        if faults.is_empty() {
+            self.retries = 0;
+        }
+        if faults.is_empty() || self.retries >= self.rules.max_retries || self.rules.tools.is_empty() {
+            return State::Generate { tool_choice: free, retry: 0 };
+        }
+        self.retries += 1;
+        let named =
+            |(_, name): &(Fault, Option<String>)| name.clone().filter(|name| self.rules.tools.contains_key(name));
+        let first = faults.first().and_then(named);
+        let tool_choice = match first {
+            Some(name) if faults.iter().all(|fault| named(fault).as_deref() == Some(&name)) => ToolChoice::Named(name),
+            _ => ToolChoice::Required,
+        };
+        State::Generate { tool_choice, retry: self.retries }
+    }
+
+    fn groups(&self, slots: &[Slot]) -> Vec<Vec<Action>> {
+        let mut groups: Vec<Vec<Action>> = Vec::new();
+        let mut open = false;
+        for action in slots.iter().filter(|slot| slot.answer.is_none()).filter_map(|slot| slot.action.as_ref()) {
+            let parallel = self.rules.parallel_calls && self.is_parallel(action);
+            match groups.last_mut() {
+                Some(group) if open && parallel => group.push(action.clone()),
+                _ => groups.push(vec![action.clone()]),
+            }
+            open = parallel;
+        }
+        groups
+    }
+
+    /// An unknown tool is refused at once, so it may stand beside any other.
+    fn is_parallel(&self, action: &Action) -> bool {
+        match action {
+            Action::Call { call } => self.rules.tools.get(&call.name) != Some(&Concurrency::Serial),
+            Action::Code { .. } => false,
+        }
+    }
+
+    /// What the model reads in place of an answer when the turn ends.
+    fn not_run(&self, stop: StopReason) -> String {
+        match stop {
+            StopReason::MaxTurns => {
+                format!("Not run: the limit of {} model turns for one message was reached.", self.rules.max_turns)
+            }
+            StopReason::Length => "Not run: the reply was cut at its token limit.".to_owned(),
+            StopReason::ContextFull => "Not finished: the context is full.".to_owned(),
+            _ => "Cancelled before it finished.".to_owned(),
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "machine_tests.rs"]
+mod tests;
