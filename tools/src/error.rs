@@ -63,9 +63,12 @@ pub enum ToolError {
 }
 
 impl ToolError {
-    /// The tool itself failed with `error`; the model reads its `Display`.
+    /// The tool itself failed with `error`; the model reads its `Display`. A [`ToolError`] stays the one it is.
     pub fn failed(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        Self::Failed { source: error.into() }
+        match error.into().downcast::<Self>() {
+            Ok(error) => *error,
+            Err(source) => Self::Failed { source },
+        }
     }
 
     /// A short name for logs, events and metrics: `unknown_tool`, `invalid_arguments`, `denied`, `timeout`,
@@ -98,16 +101,23 @@ impl ToolError {
                 text
             }
             Self::InvalidArguments { name, problems } => {
-                format!("Error: the arguments of `{name}` are wrong: {}. Call it again with correct arguments.", problems.join("; "))
+                format!(
+                    "Error: the arguments of `{name}` are wrong: {}. Call it again with correct arguments.",
+                    problems.join("; ")
+                )
             }
             Self::Denied { name, .. } => {
-                format!("Error: the call of `{name}` was not allowed. Do not try it again; answer without it or say what you need.")
+                format!(
+                    "Error: the call of `{name}` was not allowed. Do not try it again; answer without it or say what you need."
+                )
             }
             Self::Timeout { name, limit } => {
                 format!("Error: `{name}` did not finish within {} s and was stopped.", limit.as_secs_f32())
             }
             Self::Cancelled { name } => format!("Error: the call of `{name}` was cancelled."),
-            Self::Panicked { name, .. } => format!("Error: `{name}` failed because of an internal fault. Do not call it again the same way."),
+            Self::Panicked { name, .. } => {
+                format!("Error: `{name}` failed because of an internal fault. Do not call it again the same way.")
+            }
             Self::Failed { source } => format!("Error: {source}"),
         }
     }
@@ -116,9 +126,13 @@ impl ToolError {
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::UnknownTool { .. } => Some("register the tool, or forbid free names with a constrained tool_choice"),
-            Self::InvalidArguments { .. } => Some("constrained decoding rules this out for models run by Glassbox itself"),
+            Self::InvalidArguments { .. } => {
+                Some("constrained decoding rules this out for models run by Glassbox itself")
+            }
             Self::Denied { .. } => Some("pass another Approver, or mark the tool `read_only` if it is"),
-            Self::Timeout { .. } => Some("raise the limit with `Limits::timeout`, or make the tool report progress and stop early"),
+            Self::Timeout { .. } => {
+                Some("raise the limit with `Limits::timeout`, or make the tool report progress and stop early")
+            }
             Self::Panicked { .. } => Some("this is a bug in the tool; run with RUST_BACKTRACE=1"),
             Self::Cancelled { .. } | Self::Failed { .. } => None,
         }

@@ -1,16 +1,25 @@
-//! Typed tools for Glassbox.
-//!
-//! A [`Tool`] is a described function that a model may call. The `#[tool]` macro makes one from a Rust function; a
-//! [`Registry`] holds those of an agent; the [`Gate`] is the one door through which every call passes, whoever makes
-//! it: lookup, schema check, approval, timeout, panic guard and size limit.
-//!
-//! This crate is the ground floor: it knows neither models nor sandboxes.
+#![doc = include_str!("../README.md")]
 
+// The code that `#[tool]` writes says `::glassbox_tools`, also for the built-in tools in here.
+extern crate self as glassbox_tools;
+
+#[doc(hidden)]
+#[path = "private/mod.rs"]
+pub mod __private;
 mod approval;
+pub mod builtin;
 mod call;
 mod content;
 mod context;
 mod error;
+mod fn_tool;
+mod gate;
+mod into_tools;
+mod macros;
+pub mod nesting;
+mod output;
+mod registry;
+mod schema;
 mod spec;
 mod tool;
 
@@ -19,5 +28,17 @@ pub use call::{CallId, ToolCall};
 pub use content::{Content, ToolOutput};
 pub use context::{OutputSink, ToolContext};
 pub use error::ToolError;
+pub use fn_tool::{FnTool, tool_fn};
+pub use gate::{
+    Coercion, CoercionRule, Gate, GateEvent, GateObserver, Limits, OutputBudget, OutputPart, OutputStore, TokenCounter,
+    ToolOutcome, Truncation,
+};
+pub use glassbox_macros::tool;
+pub use into_tools::{IntoTools, Toolset};
+pub use output::IntoToolOutput;
+pub use registry::Registry;
 pub use spec::{SpecError, ToolHints, ToolSpec};
 pub use tool::{BoxTool, Tool};
+
+pub use schemars;
+pub use tokio_util::sync::CancellationToken;

@@ -1,5 +1,7 @@
 //! How a tool is described to a model.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -32,6 +34,30 @@ pub struct ToolSpec {
     /// Never run beside another call of the same turn.
     #[serde(default)]
     pub serial: bool,
+    /// How long one call may run, where that differs from [`Limits::timeout`](crate::Limits::timeout). In seconds when
+    /// serialised.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "seconds")]
+    pub timeout: Option<Duration>,
+}
+
+/// `Option<Duration>` as a number of seconds.
+mod seconds {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub(super) fn serialize<S: Serializer>(timeout: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+        match timeout {
+            Some(timeout) => serializer.serialize_some(&timeout.as_secs_f64()),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+        Option::<f64>::deserialize(deserializer)?
+            .map(|seconds| Duration::try_from_secs_f64(seconds).map_err(D::Error::custom))
+            .transpose()
+    }
 }
 
 /// Why a tool's description cannot be used.
@@ -59,17 +85,34 @@ pub enum SpecError {
         problem: String,
     },
     /// The description is not in a known form.
-    #[error("a tool must be an object with `name`, `description` and `parameters`, bare or under `function`: {problem}")]
+    #[error(
+        "a tool must be an object with `name`, `description` and `parameters`, bare or under `function`: {problem}"
+    )]
     BadForm {
         /// What is missing or mistyped.
         problem: String,
     },
     /// Two tools have one name.
-    #[error("two tools are named `{name}`; give one of them another with #[tool(name = \"…\")]")]
+    #[error("two tools are named `{name}`")]
     Duplicate {
         /// The name.
         name: String,
     },
+}
+
+impl SpecError {
+    /// What to do about it.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::BadName { .. } => "give the tool a name of one line, with #[tool(name = \"…\")] or in its ToolSpec",
+            Self::NotAnObject { .. } => {
+                "wrap the schema: {\"type\": \"object\", \"properties\": {…}, \"required\": […]}"
+            }
+            Self::BadSchema { .. } => "check the schema against https://json-schema.org/draft/2020-12",
+            Self::BadForm { .. } => "use the form of OpenAI's `tools` parameter, or an entry of MCP's `tools/list`",
+            Self::Duplicate { .. } => "give one of them another name with #[tool(name = \"…\")], or register it once",
+        }
+    }
 }
 
 impl ToolSpec {
@@ -81,6 +124,7 @@ impl ToolSpec {
             parameters: json!({"type": "object", "properties": {}, "required": []}),
             hints: ToolHints::default(),
             serial: false,
+            timeout: None,
         }
     }
 
@@ -105,6 +149,13 @@ impl ToolSpec {
         self
     }
 
+    /// Sets how long one call may run.
+    #[must_use]
+    pub fn with_timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
     /// What the model is shown: `{"name", "description", "parameters"}`, in this order.
     pub fn for_model(&self) -> Value {
         json!({"name": self.name, "description": self.description, "parameters": self.parameters})
@@ -116,11 +167,16 @@ impl ToolSpec {
     /// [`SpecError`] where the form, the name or the schema is not usable.
     pub fn from_json(value: &Value) -> Result<Self, SpecError> {
         let inner = value.get("function").unwrap_or(value);
-        let name = inner.get("name").and_then(Value::as_str).ok_or_else(|| SpecError::BadForm { problem: "`name` is not a string".into() })?;
+        let name = inner
+            .get("name")
+            .and_then(Value::as_str)
+            .ok_or_else(|| SpecError::BadForm { problem: "`name` is not a string".into() })?;
         let description = match inner.get("description") {
             None | Some(Value::Null) => "",
             Some(Value::String(text)) => text,
-            Some(_) => return Err(SpecError::BadForm { problem: format!("`description` of `{name}` is not a string") }),
+            Some(_) => {
+                return Err(SpecError::BadForm { problem: format!("`description` of `{name}` is not a string") });
+            }
         };
         let mut spec = Self::new(name, description);
         if let Some(parameters) = inner.get("parameters").filter(|p| !p.is_null()) {
