@@ -58,7 +58,7 @@ impl AgentBuilder {
         self
     }
 
-    /// Adds one tool.
+    /// Adds one tool that is a value. A `#[tool]` function is added with `tools(tools![function])`.
     pub fn tool(self, tool: impl IntoTools) -> Self {
         self.tools(tool)
     }

@@ -154,7 +154,8 @@ fn code_without_an_interpreter_is_answered() {
 
 #[test]
 fn faults_force_the_next_generation() {
-    let cases: &[(&[(AssistantPart, Option<Fault>)], ToolChoice)] = &[
+    type Answered = (AssistantPart, Option<Fault>);
+    let cases: &[(&[Answered], ToolChoice)] = &[
         (&[(malformed("1", Some("track")), None)], ToolChoice::Named("track".into())),
         (&[(malformed("1", Some("trak")), None)], ToolChoice::Required),
         (&[(malformed("1", None), None)], ToolChoice::Required),
@@ -304,7 +305,7 @@ fn inputs() -> impl Strategy<Value = Vec<Input>> {
     let faults = [Some(Fault::Malformed), Some(Fault::UnknownTool), Some(Fault::InvalidArguments), None];
     let input = prop_oneof![
         10 => (prop::collection::vec(0_u8..6, 0..5), reason).prop_map(|(parts, reason)| Input::Reply(parts, reason)),
-        20 => (0_usize..6, prop::sample::select(&faults[..])).prop_map(|(n, fault)| Input::Answer(n, fault)),
+        20 => (0_usize..6, prop::sample::select(faults.to_vec())).prop_map(|(n, fault)| Input::Answer(n, fault)),
         1 => "[a-z]{0,3}".prop_map(Input::Cancel),
         1 => Just(Input::ContextFull),
     ];

@@ -2,6 +2,8 @@
 
 pub use futures::StreamExt;
 
+#[cfg(feature = "llama")]
+pub use glassbox_model::Model;
 pub use glassbox_model::{ChatModel, Message, Sampling, ToolChoice};
 pub use glassbox_tools::{CancellationToken, ToolContext, tool, tools};
 

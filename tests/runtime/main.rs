@@ -1,0 +1,18 @@
+//! The runtime through its public face: real tools, a real gate, a scripted model.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking, in its helpers too"
+)]
+
+mod approvals;
+mod budget;
+mod cancelling;
+mod code;
+mod events;
+mod faults;
+mod sessions;
+mod support;
+mod turns;
