@@ -1,6 +1,8 @@
 //! What does the gate cost? The same trivial function, called directly and dispatched as a tool: lookup, coercion, schema
 //! check, task, clip and events. The sync tool's figure includes its thread.
 
+#![allow(clippy::unwrap_used, reason = "a benchmark that cannot be set up should stop")]
+
 use std::sync::Arc;
 
 use glassbox_tools::{AutoApprover, CancellationToken, Gate, Limits, Registry, ToolCall, tool, tools};

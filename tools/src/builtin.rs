@@ -31,6 +31,7 @@ use crate::{BoxTool, IntoTools, ToolSpec, tools};
 
 /// The tools of ChatGLM3's own example: `track` and, with the feature `web`, `get_weather`.
 pub fn demo() -> Vec<BoxTool> {
+    #[allow(unused_mut, reason = "nothing is added without the feature")]
     let mut tools = tools![track];
     #[cfg(feature = "web")]
     tools.extend(Weather::new().into_tools());

@@ -25,6 +25,8 @@ pub trait Toolset: Send + Sync + 'static {
     fn tools(self: Arc<Self>) -> Vec<BoxTool>;
 }
 
+// Without this the message would list every tool there is.
+#[diagnostic::do_not_recommend]
 impl<T: Tool> IntoTools for T {
     fn into_tools(self) -> Vec<BoxTool> {
         vec![Arc::new(self)]

@@ -82,3 +82,18 @@ fn the_nearest_name_is_the_one_that_was_meant_or_none() {
     assert_eq!(Registry::new().nearest("track"), None);
     assert_eq!(registry.nearest(&"get_weather".repeat(100_000)), None);
 }
+
+#[tokio::test]
+async fn schemas_that_refer_to_nothing_but_themselves_are_refused_or_harmless() {
+    for schema in [
+        json!({"type": "object", "$ref": "#"}),
+        json!({"type": "object", "properties": {"x": {"$ref": "#/properties/x"}}}),
+        json!({"type": "object", "properties": {"x": {"$ref": "#/$defs/A"}}, "$defs": {"A": {"$ref": "#/$defs/B"}, "B": {"$ref": "#/$defs/A"}}}),
+        json!({"type": "object", "properties": {"x": {"$ref": "#/$defs/A"}}, "$defs": {"A": {"anyOf": [{"$ref": "#/$defs/A"}, {"not": {"$ref": "#/$defs/A"}}]}}}),
+    ] {
+        let Ok(registry) = Registry::of(with_parameters("cyclic", schema.clone())) else { continue };
+        let gate = crate::Gate::new(registry, Arc::new(crate::AutoApprover), crate::Limits::default());
+        let call = crate::ToolCall::new("call-1", "cyclic", json!({"x": {"x": 1}}));
+        gate.dispatch(call, &crate::CancellationToken::new(), Arc::new(())).await;
+    }
+}

@@ -1,5 +1,14 @@
 //! The built-in tools, each against what it really works on.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "a test fails by panicking; clippy sees helpers of integration tests as production code"
+)]
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 

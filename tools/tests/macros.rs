@@ -1,5 +1,14 @@
 //! What a function may look like to be a tool, and what it is afterwards.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "a test fails by panicking; clippy sees helpers of integration tests as production code"
+)]
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -20,7 +29,7 @@ mod elsewhere {
 
     /// Double `n`.
     #[tool]
-    pub fn double(n: i64) -> i64 {
+    pub(crate) fn double(n: i64) -> i64 {
         n * 2
     }
 }

@@ -1,5 +1,15 @@
 //! What a model reads of a tool, for every way in which a parameter can be declared.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::too_many_arguments,
+    reason = "a test fails by panicking, and these functions show every kind of argument at once"
+)]
+
 use std::collections::BTreeMap;
 
 use glassbox_tools::{Registry, Tool, ToolContext, schemars, tool, tools};
@@ -25,7 +35,6 @@ async fn get_weather(
 
 /// What each primitive becomes.
 #[tool]
-#[allow(clippy::too_many_arguments)]
 fn primitives(
     text: String,
     borrowed: &str,

@@ -42,8 +42,10 @@ impl Parse for ToolAttribute {
                 return Err(Error::new(key.span(), format!("`{text}` is given twice")));
             }
             match text.as_str() {
-                "name" => attribute.name = Some(tool_name(value(input, "name = \"text-to-speech\"")?)?),
-                "description" => attribute.description = Some(value(input, "description = \"What the tool does.\"")?),
+                "name" => attribute.name = Some(tool_name(value(input, &key, "name = \"text-to-speech\"")?)?),
+                "description" => {
+                    attribute.description = Some(value(input, &key, "description = \"What the tool does.\"")?)
+                }
                 "read_only" => attribute.read_only = flag(input)?,
                 "destructive" => {
                     attribute.destructive = flag(input)?;
@@ -53,8 +55,8 @@ impl Parse for ToolAttribute {
                 }
                 "open_world" => attribute.open_world = flag(input)?,
                 "serial" => attribute.serial = flag(input)?,
-                "timeout" => attribute.timeout = Some(seconds(&value(input, "timeout = 30")?)?),
-                "crate" => attribute.krate = Some(value(input, "crate = ::glassbox")?),
+                "timeout" => attribute.timeout = Some(seconds(&value(input, &key, "timeout = 30")?)?),
+                "crate" => attribute.krate = Some(value(input, &key, "crate = ::glassbox")?),
                 _ => {
                     return Err(Error::new(key.span(), format!("unknown key `{text}`; the keys are {TOOL_KEYS}")));
                 }
@@ -77,14 +79,12 @@ fn contradiction(span: Span) -> Error {
 }
 
 /// Reads `= value`, and shows `example` where that is not what stands there.
-fn value<T: Parse>(input: ParseStream<'_>, example: &str) -> Result<T> {
-    let span = input.span();
-    let help = |error: Error| Error::new(error.span(), format!("{error}; write it as `{example}`"));
-    if input.is_empty() {
-        return Err(Error::new(span, format!("a value is missing; write it as `{example}`")));
+fn value<T: Parse>(input: ParseStream<'_>, key: &Ident, example: &str) -> Result<T> {
+    if !input.peek(Token![=]) {
+        return Err(Error::new(key.span(), format!("`{key}` needs a value; write it as `{example}`")));
     }
-    input.parse::<Token![=]>().map_err(help)?;
-    input.parse::<T>().map_err(help)
+    input.parse::<Token![=]>()?;
+    input.parse::<T>().map_err(|error| Error::new(error.span(), format!("{error}; write it as `{example}`")))
 }
 
 fn tool_name(name: LitStr) -> Result<LitStr> {

@@ -13,7 +13,7 @@ mod methods;
 
 use proc_macro::TokenStream;
 
-/// Makes a tool of a function, or of the methods of an `impl` block. Documented where it is re-exported.
+#[allow(missing_docs, reason = "documented where it is re-exported; rustdoc puts both texts together")]
 #[proc_macro_attribute]
 pub fn tool(attribute: TokenStream, item: TokenStream) -> TokenStream {
     let item = proc_macro2::TokenStream::from(item);

@@ -27,7 +27,7 @@ pub(crate) fn expand(input: TokenStream) -> Result<TokenStream> {
     let entries = entries.iter().map(|entry| {
         let span = Span::mixed_site().located_at(entry.span());
         match entry {
-            Expr::Path(path) => quote_spanned!(span=> #list.extend(#krate::__private::named::<#path>());),
+            Expr::Path(path) => quote_spanned!(span=> #list.extend(<#path as #krate::__private::Named>::named());),
             Expr::Range(ExprRange { start: None, limits: RangeLimits::HalfOpen(_), end: Some(value), .. }) => {
                 quote_spanned!(span=> #list.extend(#krate::IntoTools::into_tools(#value));)
             }

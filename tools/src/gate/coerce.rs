@@ -261,10 +261,10 @@ impl<'s> Coercer<'s> {
         if schema.get("enum").and_then(Value::as_array).is_some_and(|choices| !choices.contains(value)) {
             return false;
         }
-        if let Some(Value::Array(all)) = schema.get("allOf") {
-            if !all.iter().all(|one| self.fits(value, one, depth)) {
-                return false;
-            }
+        if let Some(Value::Array(all)) = schema.get("allOf")
+            && !all.iter().all(|one| self.fits(value, one, depth))
+        {
+            return false;
         }
         for branches in alternatives(schema) {
             if !branches.iter().any(|branch| self.fits(value, branch, depth)) {

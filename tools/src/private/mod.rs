@@ -13,9 +13,23 @@ pub use crate::{BoxTool, IntoTools, Tool, ToolContext, ToolError, ToolHints, Too
 
 pub mod probe;
 
-/// The tools of the type `T`, for a path in `tools!`.
-pub fn named<T: Default + IntoTools>() -> Vec<BoxTool> {
-    T::default().into_tools()
+/// What a path in `tools!` must name.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a tool",
+    label = "not a tool",
+    note = "a path in `tools!` names a `#[tool]` function, or a type that is `Default` and has tools",
+    note = "write a value as an expression, and a variable as `..variable`"
+)]
+pub trait Named {
+    /// The tools of the type.
+    fn named() -> Vec<BoxTool>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Default + IntoTools> Named for T {
+    fn named() -> Vec<BoxTool> {
+        T::default().into_tools()
+    }
 }
 
 /// The spec of a tool whose arguments are read into `A`, and whose description is `docs`, one text a doc comment line.

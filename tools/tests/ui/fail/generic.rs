@@ -1,3 +1,5 @@
+#![allow(unused)]
+
 use glassbox_tools::tool;
 
 /// Generic.

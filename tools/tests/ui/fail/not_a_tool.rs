@@ -1,3 +1,5 @@
+#![allow(unused)]
+
 use glassbox_tools::{builtin, tools};
 
 fn plain() {}
@@ -8,5 +10,6 @@ fn main() {
     let variable = tools![builtin::track];
     let _ = tools![plain];
     let _ = tools![variable];
+    let _ = tools![Plain];
     let _ = tools![Plain {}];
 }

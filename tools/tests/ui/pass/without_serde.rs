@@ -1,6 +1,5 @@
-//! Primitive arguments need no direct dependency but ours, and nothing in scope.
+//! Primitive arguments need no direct dependency but ours, and no name in scope; one that is in scope does no harm.
 
-#![no_implicit_prelude]
 #![deny(warnings, missing_docs)]
 
 /// Add two numbers.
@@ -13,6 +12,12 @@ pub async fn add(
 ) -> ::std::string::String {
     ::std::format!("{a} {b} {c:?}")
 }
+
+#[allow(dead_code)]
+type Result<T> = ::std::result::Result<T, String>;
+
+#[allow(dead_code)]
+struct Value;
 
 struct Holder;
 
