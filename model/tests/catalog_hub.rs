@@ -12,11 +12,12 @@ mod support;
 
 use std::{fs, path::Path, time::Duration};
 
-use glassbox_model::catalog::{Cache, FetchError, FetchEvent, Fetcher, HubSettings, Silent, SourceError};
+use glassbox_model::catalog::{Cache, FetchError, FetchEvent, Fetcher, HubSettings, Progress, Silent, SourceError};
 use support::{
-    breaking_server::BreakingServer,
+    breaking_server::{Break, BreakingServer},
     fetching::{Recorder, content, entry, hub_source, sha256},
 };
+use tokio::sync::Notify;
 use wiremock::{
     Mock, MockServer, Request, Respond, ResponseTemplate,
     matchers::{header, method, path},
@@ -100,7 +101,7 @@ async fn a_whole_file_is_fetched_checked_and_then_at_hand() {
 async fn a_lost_connection_goes_on_where_it_broke() {
     let dir = tempfile::tempdir().unwrap();
     let content = content(300_000);
-    let server = BreakingServer::start(content.clone(), 2, 100_000).await;
+    let server = BreakingServer::start(content.clone(), Break::Close, 2, 100_000).await;
     let file = fetcher(dir.path(), &server.endpoint).pull(&entry(&content, vec![hub_source()]), &Silent).await.unwrap();
     assert_eq!(fs::read(file).unwrap(), content);
     assert_eq!(*server.asked.lock().unwrap(), [0, 100_000, 200_000]);
@@ -111,15 +112,11 @@ async fn what_came_before_a_lost_connection_is_not_fetched_twice_by_the_next_pul
     let dir = tempfile::tempdir().unwrap();
     let content = content(300_000);
     let entry = entry(&content, vec![hub_source()]);
-    let server = BreakingServer::start(content.clone(), usize::MAX, 0).await;
-    let endpoint = server.endpoint.clone();
-    // A first connection that gives something, then none that does.
-    drop(server);
-    let server = BreakingServer::start(content.clone(), 1, 120_000).await;
+    let server = BreakingServer::start(content.clone(), Break::Close, 1, 120_000).await;
     let mut hub = HubSettings::default();
     hub.endpoint = server.endpoint.clone();
     hub.reconnects = 0;
-    let once = fetcher(dir.path(), &endpoint).with_hub(hub);
+    let once = fetcher(dir.path(), "").with_hub(hub);
     let error = once.pull(&entry, &Silent).await.unwrap_err();
     let FetchError::NoSource { failures, .. } = &error else { panic!("{error}") };
     assert!(matches!(failures[0].error, SourceError::Lost { at: 120_000, total: 300_000, .. }), "{error}");
@@ -130,6 +127,51 @@ async fn what_came_before_a_lost_connection_is_not_fetched_twice_by_the_next_pul
     assert_eq!(fs::read(file).unwrap(), content);
     assert_eq!(*server.asked.lock().unwrap(), [0, 120_000]);
     assert_eq!(seen.positions().first(), Some(&120_000));
+}
+
+/// Tells when so many bytes are here.
+struct Reached {
+    bytes: u64,
+    notify: Notify,
+}
+
+impl Progress for Reached {
+    fn event(&self, event: FetchEvent) {
+        if matches!(event, FetchEvent::Advanced { bytes } if bytes >= self.bytes) {
+            self.notify.notify_one();
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_pull_that_is_cancelled_loses_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let content = content(300_000);
+    let entry = entry(&content, vec![hub_source()]);
+    let server = BreakingServer::start(content.clone(), Break::Hang, 1, 120_000).await;
+    let fetcher = fetcher(dir.path(), &server.endpoint);
+    let reached = Reached { bytes: 120_000, notify: Notify::new() };
+    tokio::select! {
+        result = fetcher.pull(&entry, &reached) => panic!("the server hangs: {result:?}"),
+        () = reached.notify.notified() => {}
+    }
+    let file = fetcher.pull(&entry, &Silent).await.unwrap();
+    assert_eq!(fs::read(file).unwrap(), content);
+    assert_eq!(*server.asked.lock().unwrap(), [0, 120_000]);
+}
+
+#[tokio::test]
+async fn a_server_that_falls_silent_is_given_up_and_asked_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let content = content(300_000);
+    let server = BreakingServer::start(content.clone(), Break::Hang, 1, 120_000).await;
+    let mut hub = HubSettings::default();
+    hub.endpoint = server.endpoint.clone();
+    hub.idle_timeout = Duration::from_millis(200);
+    let fetcher = fetcher(dir.path(), "").with_hub(hub);
+    let file = fetcher.pull(&entry(&content, vec![hub_source()]), &Silent).await.unwrap();
+    assert_eq!(fs::read(file).unwrap(), content);
+    assert_eq!(*server.asked.lock().unwrap(), [0, 120_000]);
 }
 
 #[tokio::test]

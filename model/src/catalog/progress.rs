@@ -22,7 +22,7 @@ pub enum FetchEvent {
         /// The file.
         path: PathBuf,
     },
-    /// A source is tried. Sent once a source.
+    /// A source is tried. Sent again when it has said how long the file is, where that was not known.
     Started {
         /// The catalog name, or the `hf:` source.
         what: String,

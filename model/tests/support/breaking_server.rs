@@ -12,6 +12,15 @@ use tokio::{
     task::JoinHandle,
 };
 
+/// What happens in the middle of an answer.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Break {
+    /// The connection is closed.
+    Close,
+    /// Nothing more comes, and the connection stays open.
+    Hang,
+}
+
 pub(crate) struct BreakingServer {
     pub(crate) endpoint: String,
     /// First bytes of the ranges that were asked for, the one-byte ranges of metadata left out.
@@ -21,7 +30,7 @@ pub(crate) struct BreakingServer {
 
 impl BreakingServer {
     /// Serves `content` under every address. Of the first `breaks` answers, only `after` bytes are sent.
-    pub(crate) async fn start(content: Vec<u8>, breaks: usize, after: usize) -> Self {
+    pub(crate) async fn start(content: Vec<u8>, how: Break, breaks: usize, after: usize) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         let asked = Arc::new(Mutex::new(Vec::new()));
@@ -29,7 +38,7 @@ impl BreakingServer {
         let left = Arc::new(AtomicUsize::new(breaks));
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(answer(stream, Arc::clone(&content), Arc::clone(&ranges), Arc::clone(&left), after));
+                tokio::spawn(answer(stream, Arc::clone(&content), Arc::clone(&ranges), Arc::clone(&left), how, after));
             }
         });
         Self { endpoint, asked, task }
@@ -47,6 +56,7 @@ async fn answer(
     content: Arc<Vec<u8>>,
     asked: Arc<Mutex<Vec<usize>>>,
     left: Arc<AtomicUsize>,
+    how: Break,
     after: usize,
 ) {
     let mut head = Vec::new();
@@ -73,14 +83,20 @@ async fn answer(
         end - 1,
         content.len(),
     );
+    let mut hang = false;
     if body.len() > 1 {
         asked.lock().unwrap().push(first);
         let breaks = left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok();
         if breaks {
             body = &body[..after.min(body.len())];
+            hang = matches!(how, Break::Hang);
         }
     }
     let _ = stream.write_all(headers.as_bytes()).await;
     let _ = stream.write_all(body).await;
+    if hang {
+        // Until the other side has enough of it.
+        let _ = stream.read_u8().await;
+    }
     let _ = stream.shutdown().await;
 }
