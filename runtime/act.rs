@@ -10,8 +10,9 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use crate::driver::Driver;
 use crate::machine::{Answer, Fault};
+use crate::room::Fitted;
 use crate::turn::lock;
-use crate::{Action, CallRecord, CodeRecord, Error, Event, ToolFailure, cell};
+use crate::{Action, CallRecord, CodeRecord, Event, ToolFailure, cell};
 
 /// An action that has been run.
 pub(crate) struct Performed {
@@ -129,10 +130,10 @@ impl Driver {
     }
 
     /// Makes the answer of an action final and tells it. False where the context is full and the turn over.
-    pub(crate) async fn answer(&self, performed: Performed) -> Result<bool, Error> {
+    pub(crate) async fn answer(&self, performed: Performed) -> bool {
         let Performed { whole, shown, truncated, elapsed, end } = performed;
         let (id, fault) = (end.id().clone(), end.fault());
-        let Fitted { text, truncated, full } = self.fit(&id, &whole, shown, truncated).await?;
+        let Fitted { text, truncated, full } = self.fit(&id, &whole, shown, truncated).await;
         let event = {
             let mut turn = lock(&self.turn);
             if let Err(unexpected) = turn.machine.action_finished(&id, Answer { content: text.clone(), fault }) {
@@ -150,67 +151,8 @@ impl Driver {
             event
         };
         self.emit(event).await;
-        Ok(!full)
+        !full
     }
-
-    /// Cuts an answer to its share of what is left of the context, in real tokens.
-    async fn fit(
-        &self,
-        id: &CallId,
-        whole: &str,
-        shown: String,
-        truncated: Option<Truncation>,
-    ) -> Result<Fitted, Error> {
-        let limit = self.prompt_limit();
-        let waiting = u32::try_from(lock(&self.turn).machine.waiting()).unwrap_or(u32::MAX).max(1);
-        let with = self.count(id, &shown).await?;
-        if with <= limit && waiting == 1 {
-            return Ok(Fitted { text: shown, truncated, full: false });
-        }
-        // Answers that are still to come need room too: each gets an equal part of what is left.
-        let without = self.count(id, "").await?;
-        let allowed = without.saturating_add(limit.saturating_sub(without) / waiting);
-        if with <= allowed {
-            return Ok(Fitted { text: shown, truncated, full: false });
-        }
-        let gate = &self.agent.gate;
-        let handle = truncated.map_or_else(|| gate.outputs().put(whole), |truncation| truncation.handle);
-        // Bytes that fit for certain, and bytes that do not.
-        let (mut low, mut high) = (0_usize, shown.len());
-        let mut best = gate.shorten(whole, 0, &handle);
-        let full = self.count(id, &best.0).await? > allowed;
-        while !full && high.saturating_sub(low) > 16 {
-            let middle = low.midpoint(high);
-            let candidate = gate.shorten(whole, middle, &handle);
-            if self.count(id, &candidate.0).await? <= allowed {
-                low = middle;
-                best = candidate;
-            } else {
-                high = middle;
-            }
-        }
-        let (text, truncation) = best;
-        // Where not even the notice fits in its share it stands all the same: nothing is dropped silently. The turn is
-        // over only if there is no room left at all.
-        let full = full && self.count(id, &text).await? > limit;
-        Ok(Fitted { text, truncated: Some(truncation), full })
-    }
-
-    /// Tokens of the conversation with `content` as the answer of `id`.
-    async fn count(&self, id: &CallId, content: &str) -> Result<u32, Error> {
-        let (messages, tool_choice) = {
-            let turn = lock(&self.turn);
-            (turn.machine.messages_with(id, content), turn.machine.rules().tool_choice.clone())
-        };
-        Ok(self.agent.model.count_tokens(&self.request(tool_choice, &messages)).await?)
-    }
-}
-
-struct Fitted {
-    text: String,
-    truncated: Option<Truncation>,
-    /// Not even the notice fits.
-    full: bool,
 }
 
 enum Record {

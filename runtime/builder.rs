@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use glassbox_model::{ChatModel, Sampling, ToolChoice};
 use glassbox_sandbox::Interpreter;
-use glassbox_tools::{Approver, BoxTool, DenyApprover, Gate, IntoTools, Limits, Registry};
+use glassbox_tools::{Approver, BoxTool, DenyApprover, Gate, IntoTools, Limits, OutputStore, Registry};
 
 use crate::agent::{AgentInner, Defaults};
 use crate::{Agent, Error, IntoShared};
@@ -18,6 +18,7 @@ pub struct AgentBuilder {
     interpreter: Option<Arc<dyn Interpreter>>,
     approver: Arc<dyn Approver>,
     limits: Limits,
+    outputs: OutputStore,
     defaults: Defaults,
 }
 
@@ -39,6 +40,7 @@ impl AgentBuilder {
             interpreter: None,
             approver: Arc::new(DenyApprover),
             limits: Limits::default(),
+            outputs: OutputStore::default(),
             defaults: Defaults {
                 system: None,
                 sampling: Sampling::default(),
@@ -125,6 +127,14 @@ impl AgentBuilder {
         self
     }
 
+    /// Where outputs are kept that are too long for the model. Give the same store to
+    /// [`ReadOutput`](glassbox_tools::builtin::ReadOutput) among the tools, and the model can read on. Default: a store
+    /// of the agent's own.
+    pub fn outputs(mut self, outputs: OutputStore) -> Self {
+        self.outputs = outputs;
+        self
+    }
+
     /// Whether the model may or must call. `Required` and `Named` hold for the first generation of a turn. Default:
     /// [`ToolChoice::Auto`].
     pub fn tool_choice(mut self, tool_choice: ToolChoice) -> Self {
@@ -146,7 +156,7 @@ impl AgentBuilder {
         let mut registry = self.registry;
         registry.register(self.tools)?;
         let specs = registry.specs();
-        let gate = Gate::new(registry, self.approver, self.limits);
+        let gate = Gate::new(registry, self.approver, self.limits).with_outputs(self.outputs);
         Ok(Agent {
             inner: Arc::new(AgentInner {
                 model: self.model,

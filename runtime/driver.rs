@@ -18,9 +18,6 @@ use crate::agent::AgentInner;
 use crate::turn::{Turn, lock};
 use crate::{Action, Error, Event, Session, Step, TurnOptions};
 
-/// Tokens kept free for the reply, at most; an eighth of a small context, and no more than `max_tokens`.
-const REPLY_ROOM: u32 = 256;
-
 /// Everything that one turn needs. Owns its parts: the stream holds the session.
 pub(crate) struct Driver {
     pub(crate) agent: Arc<AgentInner>,
@@ -32,7 +29,7 @@ pub(crate) struct Driver {
     base: Vec<Message>,
     tool_choice: ToolChoice,
     sampling: Sampling,
-    max_tokens: Option<u32>,
+    pub(crate) max_tokens: Option<u32>,
 }
 
 impl Driver {
@@ -87,7 +84,7 @@ impl Driver {
             let step = lock(&self.turn).machine.step();
             match step {
                 Step::Generate { tool_choice, retry } => self.generate(tool_choice, retry).await?,
-                Step::Act { groups } => self.act(groups).await?,
+                Step::Act { groups } => self.act(groups).await,
                 Step::Done { stop } => {
                     let (usage, timings) = {
                         let turn = lock(&self.turn);
@@ -133,17 +130,6 @@ impl Driver {
             turn.cancel();
         }
         Ok(())
-    }
-
-    /// Tokens of the context that are kept free for a reply.
-    fn reply_room(&self) -> u32 {
-        let context = self.agent.model.info().context_tokens;
-        REPLY_ROOM.min(context / 8).min(self.max_tokens.unwrap_or(u32::MAX)).max(1)
-    }
-
-    /// The most tokens that a prompt may have.
-    pub(crate) fn prompt_limit(&self) -> u32 {
-        self.agent.model.info().context_tokens.saturating_sub(self.reply_room())
     }
 
     /// What the model is asked, with `messages` of this turn after the user's.
@@ -238,15 +224,16 @@ impl Driver {
         self.emit(event).await;
     }
 
-    async fn act(&self, groups: Vec<Vec<Action>>) -> Result<(), Error> {
+    /// Runs the groups. What goes wrong in an action is its answer, so nothing fails here: an error would leave calls
+    /// without observations.
+    async fn act(&self, groups: Vec<Vec<Action>>) {
         let started = Instant::now();
-        let result = self.groups(groups).await;
+        self.groups(groups).await;
         let mut turn = lock(&self.turn);
         turn.timings.tools = turn.timings.tools.saturating_add(started.elapsed());
-        result
     }
 
-    async fn groups(&self, groups: Vec<Vec<Action>>) -> Result<(), Error> {
+    async fn groups(&self, groups: Vec<Vec<Action>>) {
         for group in groups {
             let mut running: FuturesUnordered<_> = group.into_iter().map(|action| self.perform(action)).collect();
             loop {
@@ -255,17 +242,16 @@ impl Driver {
                     () = self.cancellation.cancelled() => {
                         drop(running);
                         lock(&self.turn).cancel();
-                        return Ok(());
+                        return;
                     }
                     next = running.next() => next,
                 };
                 let Some(performed) = next else { break };
-                if !self.answer(performed).await? {
-                    return Ok(());
+                if !self.answer(performed).await {
+                    return;
                 }
             }
         }
-        Ok(())
     }
 
     /// Tells an event, and goes on when it has been seen: the stream polls the driver again once its events are taken.

@@ -51,6 +51,7 @@ mod millis;
 mod options;
 pub mod prelude;
 mod reply;
+mod room;
 mod session;
 mod shared;
 mod stop;

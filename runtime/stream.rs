@@ -47,12 +47,13 @@ impl<'a> EventStream<'a> {
     /// Waits for the end of the turn; events that were not taken are dropped.
     ///
     /// # Errors
-    /// The error that ended the turn.
+    /// The error that ended the turn; [`Error::IncompleteReply`] where the stream has given that one already.
     pub async fn reply(mut self) -> Result<Reply, Error> {
         while let Some(event) = self.next().await {
             event?;
         }
-        Ok(lock(&self.turn).reply())
+        let model = || self.session.agent.model().info().name.clone();
+        lock(&self.turn).reply().ok_or_else(|| Error::IncompleteReply { model: model() })
     }
 
     /// Drops what runs and moves the turn's messages to the session.

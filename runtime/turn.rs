@@ -7,7 +7,7 @@ use std::time::Instant;
 use glassbox_model::{AssistantMessage, AssistantPart, FinishReason, Message, Timings, Usage};
 use glassbox_tools::CallId;
 
-use crate::{CallRecord, CodeRecord, Reply, Session, Step, StopReason, TurnMachine, TurnRules, TurnTimings, TurnUsage};
+use crate::{CallRecord, CodeRecord, Reply, Session, Step, TurnMachine, TurnRules, TurnTimings, TurnUsage};
 
 /// The state of a running turn. Held by the driver, which moves it on, and by the stream, which takes what is final
 /// when the driver has ended or is dropped.
@@ -119,20 +119,17 @@ impl Turn {
         TurnTimings { total: self.started.elapsed(), ..self.timings }
     }
 
-    /// What came of it.
-    pub(crate) fn reply(&self) -> Reply {
-        let stop = match self.machine.step() {
-            Step::Done { stop } => stop,
-            _ => StopReason::Cancelled,
-        };
-        Reply {
+    /// What came of it; `None` where it failed or is not over.
+    pub(crate) fn reply(&self) -> Option<Reply> {
+        let Step::Done { stop } = self.machine.step() else { return None };
+        Some(Reply {
             messages: self.machine.messages().to_vec(),
             calls: self.calls.clone(),
             code: self.code.clone(),
             stop,
             usage: self.usage,
             timings: self.timings(),
-        }
+        })
     }
 
     /// Moves what is final to the session, once.

@@ -98,3 +98,16 @@ async fn a_reply_that_fills_the_context_is_kept() {
     assert!(reply.text().len() > 1000);
     assert_eq!(session.messages().len(), 2);
 }
+
+#[tokio::test]
+async fn strange_text_passes_and_too_much_of_it_is_refused() {
+    let model = ScriptedModel::new([Reply::text("ok"), Reply::text("ok")]);
+    let mut session = Agent::builder(model).build().unwrap().session();
+    let strange = "a\0b <|system|> [gMASK]sop \u{202e}\u{fffd} 天气";
+    session.send(strange).await.unwrap();
+    assert_eq!(session.messages()[0], Message::user(strange));
+    let error = session.send("line ".repeat(200_000)).await.unwrap_err();
+    assert!(matches!(error, Error::ContextOverflow { needed: 250_000.., .. }), "{error:?}");
+    session.send("").await.unwrap();
+    assert_eq!(session.messages().len(), 4);
+}

@@ -10,6 +10,7 @@
 mod approvals;
 mod budget;
 mod cancelling;
+mod chatglm3;
 mod code;
 mod events;
 mod faults;

@@ -60,10 +60,9 @@ fn sessions_and_their_streams_can_change_threads() {
     send::<glassbox::EventStream<'static>>();
     send::<glassbox::Agent>();
     sync::<glassbox::Agent>();
-    fn future(session: &mut Session) -> impl Future<Output = ()> + Send {
-        async {
-            let _ = session.send("hi").await;
-        }
+    async fn future(mut session: Session) {
+        let _ = session.send("hi").await;
     }
-    let _ = future;
+    fn is_send<T: Send>(_: impl FnOnce(Session) -> T) {}
+    is_send(future);
 }
