@@ -3,7 +3,26 @@
 //! A dialect renders a conversation to [`Piece`]s, parses what the model writes, names the tokens at which a reply
 //! ends, and writes the grammar of a call.
 
+pub mod chatglm3;
+pub mod detect;
+pub mod generic;
+pub mod hermes;
+pub mod literal;
+
+mod chat;
+mod grammar;
+mod json_calls;
+mod order;
+mod pyjson;
+mod reply;
+mod template;
+
 use std::sync::Arc;
+
+pub use chatglm3::ChatGlm3;
+pub use detect::{NAMES, by_name, detect};
+pub use generic::Generic;
+pub use hermes::Hermes;
 
 use crate::{Delta, Request, Vocab};
 

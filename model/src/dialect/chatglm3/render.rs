@@ -1,0 +1,118 @@
+//! Messages to pieces.
+
+use super::{CODE_SYSTEM_PROMPT, TOOLS_INTRO, ids};
+use crate::dialect::literal::{Quotes, write_call};
+use crate::dialect::reply::INTERPRETER;
+use crate::dialect::{DialectError, Piece, pyjson};
+use crate::{AssistantMessage, AssistantPart, Message, Request, ToolChoice};
+
+pub(super) fn render(request: &Request, fingerprint: &str) -> Result<Vec<Piece>, DialectError> {
+    let mut prompt = Prompt { pieces: vec![Piece::Special(ids::GMASK), Piece::Special(ids::SOP)] };
+    let mut messages = request.messages.as_slice();
+    let given = match messages.split_first() {
+        Some((Message::System { content }, rest)) => {
+            messages = rest;
+            Some(content.as_str())
+        }
+        _ => None,
+    };
+    if let Some(system) = system_text(request, given) {
+        prompt.message(ids::SYSTEM, "", &system);
+    }
+    let mut before = None;
+    for message in messages {
+        check_order(before, message)?;
+        match message {
+            // check_order let no second one through.
+            Message::System { content } => prompt.message(ids::SYSTEM, "", content),
+            Message::User { content } => prompt.message(ids::USER, "", content),
+            Message::Assistant(message) => prompt.assistant(message, fingerprint),
+            Message::Observation(observation) => prompt.message(ids::OBSERVATION, "", &observation.content),
+        }
+        before = Some(message);
+    }
+    prompt.pieces.push(Piece::Special(ids::ASSISTANT));
+    Ok(prompt.pieces)
+}
+
+/// The system message: what the model was trained on comes first, the caller's own words after it.
+fn system_text(request: &Request, given: Option<&str>) -> Option<String> {
+    let tools = if request.tool_choice == ToolChoice::None { &[] } else { request.tools.as_slice() };
+    let trained = if !tools.is_empty() {
+        let list = tools.iter().map(|tool| tool.for_model()).collect();
+        Some(format!("{TOOLS_INTRO}\n{}", pyjson::dumps(&serde_json::Value::Array(list), Some(4))))
+    } else if request.interpreter && given.is_none() && request.tool_choice != ToolChoice::None {
+        Some(CODE_SYSTEM_PROMPT.to_owned())
+    } else {
+        None
+    };
+    match (trained, given) {
+        (Some(trained), Some(given)) if !given.is_empty() => Some(format!("{trained}\n\n{given}")),
+        (Some(trained), _) => Some(trained),
+        (None, given) => given.map(str::to_owned),
+    }
+}
+
+fn check_order(before: Option<&Message>, message: &Message) -> Result<(), DialectError> {
+    let problem = match (before, message) {
+        (_, Message::System { .. }) => "a system message may only come first",
+        (Some(Message::User { .. }), Message::User { .. }) => {
+            "two user messages follow each other; ChatGLM3 wants a reply between them"
+        }
+        (None | Some(Message::User { .. } | Message::System { .. }), Message::Observation(_)) => {
+            "an observation may only follow a reply of the model or another observation"
+        }
+        _ => return Ok(()),
+    };
+    Err(DialectError::Order { problem: problem.to_owned() })
+}
+
+struct Prompt {
+    pieces: Vec<Piece>,
+}
+
+impl Prompt {
+    fn message(&mut self, role: u32, metadata: &str, content: &str) {
+        self.pieces.push(Piece::Special(role));
+        self.pieces.push(Piece::Text(format!("{metadata}\n")));
+        self.pieces.push(Piece::Text(content.to_owned()));
+    }
+
+    fn assistant(&mut self, message: &AssistantMessage, fingerprint: &str) {
+        if let Some(raw) = message.raw.as_ref().filter(|raw| raw.fingerprint == fingerprint) {
+            self.pieces.push(Piece::Special(ids::ASSISTANT));
+            self.pieces.push(Piece::Tokens(raw.ids.clone()));
+            return;
+        }
+        let start = self.pieces.len();
+        let mut prose = String::new();
+        for part in &message.parts {
+            let (metadata, content) = match part {
+                AssistantPart::Text { text } => {
+                    prose.push_str(text);
+                    continue;
+                }
+                // ChatGLM3 does not think aloud.
+                AssistantPart::Reasoning { .. } => continue,
+                AssistantPart::Call { call } => {
+                    let arguments = call.arguments.as_object().cloned().unwrap_or_default();
+                    (call.name.as_str(), format!("```python\n{}\n```", write_call("tool_call", &arguments, Quotes::Double)))
+                }
+                AssistantPart::Code { source, .. } => (INTERPRETER, format!("```python\n{source}\n```")),
+                AssistantPart::Malformed { name, raw, .. } => (name.as_deref().unwrap_or_default(), raw.clone()),
+            };
+            self.prose(&mut prose);
+            self.message(ids::ASSISTANT, metadata, &content);
+        }
+        if !prose.is_empty() || self.pieces.len() == start {
+            self.message(ids::ASSISTANT, "", &prose);
+        }
+    }
+
+    fn prose(&mut self, prose: &mut String) {
+        if !prose.is_empty() {
+            let text = std::mem::take(prose);
+            self.message(ids::ASSISTANT, "", &text);
+        }
+    }
+}

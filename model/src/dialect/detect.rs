@@ -1,0 +1,102 @@
+//! Which dialect a model speaks.
+
+use std::sync::Arc;
+
+use super::chatglm3::{ChatGlm3, ids};
+use super::generic::{Frame, Generic};
+use super::hermes::Hermes;
+use super::{Choice, DialectError};
+use crate::{Metadata, Vocab};
+
+/// The names that [`by_name`] knows.
+pub const NAMES: [&str; 3] = ["chatglm3", "hermes", "generic"];
+
+/// Finds the dialect of a model from its architecture, vocabulary and chat template. Where nothing fits, `generic` is
+/// chosen and the notes say so.
+///
+/// # Errors
+/// [`DialectError`] where the model's template cannot be used at all.
+pub fn detect(vocab: &dyn Vocab, metadata: &Metadata) -> Result<Choice, DialectError> {
+    if is_chatglm3(vocab, metadata) {
+        let mut notes = Vec::new();
+        if metadata.context_length > 8192 {
+            notes.push(format!(
+                "This ChatGLM3 has a context of {} tokens; only the 8K chat model was trained on tools.",
+                metadata.context_length
+            ));
+        }
+        return Ok(Choice { dialect: Arc::new(ChatGlm3::new(vocab)?), notes });
+    }
+    let template = metadata.chat_template.as_deref().unwrap_or_default();
+    let chatml = vocab.special("<|im_start|>").is_some() && vocab.special("<|im_end|>").is_some();
+    let names_tools = template.contains("tools") && template.contains("tool_call");
+    let mut found = String::new();
+    if chatml && names_tools {
+        match Hermes::new(vocab, metadata) {
+            Ok(hermes) if hermes.knows_tools() => return Ok(Choice { dialect: Arc::new(hermes), notes: Vec::new() }),
+            Ok(_) => found = "has tools, but does not render calls and their answers".to_owned(),
+            Err(error) => found = format!("cannot be used ({error})"),
+        }
+    } else if names_tools {
+        found = "has tools, in a form that is not known here".to_owned();
+    }
+    match Generic::new(vocab, metadata) {
+        Ok(generic) => {
+            let notes = vec![generic_note(&generic, &found)];
+            Ok(Choice { dialect: Arc::new(generic), notes })
+        }
+        Err(error) => {
+            let without = Metadata { chat_template: None, ..metadata.clone() };
+            let generic = Generic::new(vocab, &without)?;
+            let frame = frame_text(generic.frame());
+            let note = format!("The model's chat template cannot be used ({error}); using {frame} and the dialect `generic`.");
+            Ok(Choice { dialect: Arc::new(generic), notes: vec![note] })
+        }
+    }
+}
+
+fn generic_note(generic: &Generic, found: &str) -> String {
+    match (generic.frame(), found) {
+        (Frame::Template, "") => "The model's chat template knows no tools; using the dialect `generic`, which explains \
+            them in the system prompt. Calls may be less reliable."
+            .to_owned(),
+        (Frame::Template, found) => {
+            format!("The model's chat template {found}; using the dialect `generic` with it, which explains tools in the system prompt.")
+        }
+        (frame, _) => format!(
+            "The model has no chat template; using {} and the dialect `generic`, which explains tools in the system prompt.",
+            frame_text(frame)
+        ),
+    }
+}
+
+fn frame_text(frame: Frame) -> &'static str {
+    match frame {
+        Frame::Template => "its own template",
+        Frame::ChatMl => "ChatML, whose tokens it has,",
+        Frame::Plain => "plain text (User: … Assistant: …)",
+    }
+}
+
+/// The dialect called `name`, for a model that would be taken for another one.
+///
+/// # Errors
+/// [`DialectError::Unknown`], or why the model cannot be spoken to in this dialect.
+pub fn by_name(name: &str, vocab: &dyn Vocab, metadata: &Metadata) -> Result<Choice, DialectError> {
+    let dialect: Arc<dyn super::Dialect> = match name {
+        "chatglm3" => Arc::new(ChatGlm3::new(vocab)?),
+        "hermes" => Arc::new(Hermes::new(vocab, metadata)?),
+        "generic" => Arc::new(Generic::new(vocab, metadata)?),
+        _ => return Err(DialectError::Unknown { name: name.to_owned(), known: NAMES.join(", ") }),
+    };
+    Ok(Choice { dialect, notes: Vec::new() })
+}
+
+/// ChatGLM3's architecture is called `chatglm`, but so is GLM-4's, whose vocabulary is another.
+fn is_chatglm3(vocab: &dyn Vocab, metadata: &Metadata) -> bool {
+    let by_text = |text: &str, id: u32| vocab.special(text).is_none_or(|found| found == id);
+    metadata.architecture == "chatglm"
+        && (ids::OBSERVATION + 1..=65_024).contains(&vocab.len())
+        && by_text("<|observation|>", ids::OBSERVATION)
+        && by_text("<|assistant|>", ids::ASSISTANT)
+}

@@ -1,0 +1,75 @@
+//! ChatGLM3's replies: runs that begin with a metadata line.
+
+use super::lark::{self, Lark, alternatives};
+use super::{Wanted, python, wanted};
+use crate::dialect::chatglm3::ids;
+use crate::dialect::reply::INTERPRETER;
+use crate::dialect::{DialectError, Grammar};
+use crate::Request;
+
+/// The grammar of a reply: prose after an empty metadata line, a call, or prose and then a call.
+///
+/// # Errors
+/// [`DialectError::Schema`] and [`DialectError::ToolChoice`].
+pub(crate) fn grammar(request: &Request) -> Result<Option<Grammar>, DialectError> {
+    let Some(wanted) = wanted(request)? else { return Ok(None) };
+    let mut lark = Lark::new();
+    let call = call(&mut lark, &wanted)?;
+    let next = format!("<[{}]>", ids::ASSISTANT);
+    let calls = if wanted.several { lark.rule(format!("{call} ({next} {call})*")) } else { call };
+    let start = if wanted.must {
+        calls
+    } else {
+        let prose = prose(&mut lark, &wanted);
+        format!("{prose} | {prose} {next} {calls} | {calls}")
+    };
+    Ok(Some(Grammar { lark: lark.finish(&start) }))
+}
+
+/// Text after an empty first line. Not the JSON that the parser takes for a call without its metadata.
+fn prose(lark: &mut Lark, wanted: &Wanted<'_>) -> String {
+    let all = lark::regex(r" {0,2}\n(?s:.*)");
+    let names: Vec<_> = wanted
+        .tools
+        .iter()
+        .flat_map(|tool| [serde_json::Value::from(tool.name.as_str()).to_string(), format!("'{}'", tool.name)])
+        .map(|name| lark::literal(&name))
+        .collect();
+    if names.is_empty() {
+        return lark.terminal(all);
+    }
+    let call = format!(
+        "{} ({}) {}",
+        lark::regex(r#"\s*\{\s*["']name["']\s*:\s*"#),
+        alternatives(&names),
+        lark::regex("(?s:.*)")
+    );
+    lark.terminal(format!("{all} & ~({call})"))
+}
+
+fn call(lark: &mut Lark, wanted: &Wanted<'_>) -> Result<String, DialectError> {
+    let end = lark.terminal(lark::literal(")\n```"));
+    let mut options = Vec::new();
+    for tool in &wanted.tools {
+        let arguments = python::arguments(lark, &tool.parameters)
+            .map_err(|problem| DialectError::Schema { tool: tool.name.clone(), problem })?;
+        let head = lark.terminal(format!(
+            "{} {} {} {}",
+            lark::regex(" {0,2}"),
+            lark::literal(tool.name.trim()),
+            lark::regex(r" {0,2}\n {0,2}"),
+            lark::literal("```python\ntool_call(")
+        ));
+        options.push(lark.rule(format!("{head} {arguments} {end}")));
+    }
+    if wanted.interpreter {
+        let head = lark.terminal(lark::regex(&format!(" {{0,2}}{INTERPRETER} {{0,2}}\\n {{0,2}}```python\\n")));
+        // At least one line with something in it, up to the first line that is a fence.
+        let program = lark.lazy(&lark::regex(r"\s*[^\s`](?s:.*)\n```"));
+        options.push(lark.rule(format!("{head} {program}")));
+    }
+    Ok(match options.as_slice() {
+        [one] => one.clone(),
+        several => lark.rule(alternatives(several)),
+    })
+}

@@ -1,0 +1,284 @@
+//! Replies whose calls are JSON: in `<tool_call>` tags, in a fence, or bare at the start of a line.
+//!
+//! Text is one lexeme, which may hold anything but the beginning of a call; lazy lexemes end exactly where a call's
+//! first key does (`{"name":`). Then comes either the name of a tool, with arguments as its schema wants them, or
+//! another value, after which the text goes on.
+
+use super::lark::{self, Lark, alternatives};
+use super::{Wanted, json, wanted};
+use crate::dialect::chat::interpreter_tool;
+use crate::dialect::reply::INTERPRETER;
+use crate::dialect::{DialectError, Grammar};
+use crate::Request;
+
+/// How a model writes its calls.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Style {
+    /// The key of the arguments.
+    pub(crate) arguments_key: &'static str,
+    /// `<tool_call>` and `</tool_call>`, where they are control tokens.
+    pub(crate) tags: (Option<u32>, Option<u32>),
+    /// `<think>` and `</think>`, where they are control tokens.
+    pub(crate) thoughts: (Option<u32>, Option<u32>),
+    /// The prompt ends inside `<think>`.
+    pub(crate) thinking: bool,
+    /// The model may think at the start of a reply.
+    pub(crate) reasons: bool,
+}
+
+/// White space within a call.
+const SPACE: &str = r"[ \t\r\n]{0,32}";
+
+/// Anything.
+const ANY: &str = r"(?s:.*)";
+
+/// From the start of the text or of a line.
+const LINE: &str = r"(?:(?s:.*)\n)?[ \t]*";
+
+/// An opening fence: its line, and the white space behind it.
+const FENCE: &str = r"```[A-Za-z0-9_+.-]{0,24}[ \t\r\n]*";
+
+/// An object up to its first key, which is `name`.
+const NAMED: &str = r#"\{[ \t\r\n]*["']name["'][ \t\r\n]*:"#;
+
+/// The grammar of a reply.
+///
+/// # Errors
+/// [`DialectError::Schema`] and [`DialectError::ToolChoice`].
+pub(crate) fn grammar(request: &Request, style: &Style) -> Result<Option<Grammar>, DialectError> {
+    let Some(wanted) = wanted(request)? else { return Ok(None) };
+    let mut reply = Reply::new(&wanted, style)?;
+    let start = if wanted.must {
+        let call = reply.whole_call();
+        reply.after_thought(&call)
+    } else {
+        let body = reply.text_and_calls(None);
+        if style.thinking {
+            reply.after_thought(&body)
+        } else if style.reasons {
+            let first = reply.text_and_calls(Some(&body));
+            let thought = reply.thought();
+            reply.lark.rule(format!("{thought} {body} | {first}"))
+        } else {
+            body
+        }
+    };
+    Ok(Some(Grammar { lark: reply.lark.finish(&start) }))
+}
+
+struct Reply<'a> {
+    lark: Lark,
+    style: &'a Style,
+    several: bool,
+    /// A tool's name and the rest of its object, after `{"name":`.
+    call: String,
+    /// A value after `{"name":` that is no tool's name.
+    other: String,
+}
+
+impl<'a> Reply<'a> {
+    fn new(wanted: &Wanted<'_>, style: &'a Style) -> Result<Self, DialectError> {
+        let mut lark = Lark::new();
+        let mut tools: Vec<(&str, String)> = Vec::new();
+        for tool in &wanted.tools {
+            let schema = json::arguments(&tool.parameters)
+                .map_err(|problem| DialectError::Schema { tool: tool.name.clone(), problem })?;
+            tools.push((&tool.name, schema));
+        }
+        let interpreter = interpreter_tool();
+        if wanted.interpreter {
+            let schema = interpreter.get("parameters").cloned().unwrap_or_default();
+            let schema = json::arguments(&schema)
+                .map_err(|problem| DialectError::Schema { tool: INTERPRETER.to_owned(), problem })?;
+            tools.push((INTERPRETER, schema));
+        }
+        let close = lark.terminal(lark::regex(&format!("{SPACE}\\}}")));
+        let mut calls = Vec::new();
+        let mut names = Vec::new();
+        for (name, schema) in &tools {
+            let [double, single] = quoted(name);
+            let name = format!("({} | {})", lark::literal(&double), lark::literal(&single));
+            let head = lark.terminal(format!(
+                "{} {name} {}",
+                lark::regex(SPACE),
+                lark::regex(&format!("{SPACE},{SPACE}\"{}\"{SPACE}:{SPACE}", style.arguments_key))
+            ));
+            calls.push(lark.rule(format!("{head} {schema} {close}")));
+            names.push(name);
+        }
+        let call = lark.rule(alternatives(&calls));
+        // A string that is no tool's name, or no string. Escapes that could spell a name are left out.
+        let other = lark.terminal(format!(
+            "{space} ({} | {} | {}) & ~({space} ({}))",
+            lark::regex(r#""(?:[^"\\\n]|\\[^u/\n])*["\n]"#),
+            lark::regex(r"'(?:[^'\\\n]|\\[^ux0-9N\n])*['\n]"),
+            lark::regex(r#"[^"' \t\r\n]"#),
+            alternatives(&names),
+            space = lark::regex(SPACE),
+        ));
+        Ok(Self { lark, style, several: wanted.several, call, other })
+    }
+
+    /// A call from its first character on, in any of its forms.
+    fn whole_call(&mut self) -> String {
+        let open = self.object_open();
+        let call = self.call.clone();
+        let object = self.lark.rule(format!("{open} {call}"));
+        let tag = self.tagged(&object);
+        let fence_open = self.lark.terminal(lark::regex(r"```(?:json|tool_call)?[ \t]{0,2}\n[ \t\r\n]{0,8}"));
+        let fence_close = self.fence_close();
+        let list_open = self.lark.terminal(lark::regex(r"\[[ \t\r\n]{0,8}"));
+        let list_rest = self.list_rest();
+        let list = self.lark.rule(format!("{list_open} {object} {list_rest}"));
+        let tail = self.more_objects(&object);
+        let fence = self.lark.rule(format!("{fence_open} ({object} {tail} | {list}) {fence_close}"));
+        let tag = self.whole_tag(&tag);
+        let one = self.lark.rule(format!("{tag} | {fence} | {object} | {list}"));
+        if !self.several {
+            return one;
+        }
+        let between = self.lark.terminal(lark::regex(r"[ \t\r\n]{1,4}"));
+        self.lark.rule(format!("{one} ({between} {one})*"))
+    }
+
+    fn object_open(&mut self) -> String {
+        self.lark.terminal(lark::regex(r#"\{[ \t\r\n]{0,16}"name"[ \t\r\n]{0,8}:"#))
+    }
+
+    fn more_objects(&mut self, object: &str) -> String {
+        if !self.several {
+            return self.lark.rule("\"\"");
+        }
+        let separator = self.lark.terminal(lark::regex(r"[ \t\r\n]{0,4}(?:,|\n)[ \t\r\n]{0,8}"));
+        self.lark.rule(format!("({separator} {object})*"))
+    }
+
+    /// What follows the first object of a list.
+    fn list_rest(&mut self) -> String {
+        let close = self.lark.terminal(lark::regex(r"[ \t\r\n]{0,8}\]"));
+        if !self.several {
+            return close;
+        }
+        let open = self.object_open();
+        let separator = self.lark.terminal(lark::regex(r"[ \t\r\n]{0,4},[ \t\r\n]{0,8}"));
+        let call = self.call.clone();
+        self.lark.rule(format!("({separator} {open} {call})* {close}"))
+    }
+
+    fn fence_close(&mut self) -> String {
+        self.lark.terminal(lark::regex(r"[ \t]{0,4}\n```"))
+    }
+
+    /// What follows an opening tag.
+    fn tagged(&mut self, object: &str) -> String {
+        let space = self.lark.terminal(lark::regex(r"[ \t\r\n]{1,8}"));
+        let close = match self.style.tags.1 {
+            Some(id) => format!("(<[{id}]> | \"</tool_call>\")"),
+            None => "\"</tool_call>\"".to_owned(),
+        };
+        let more = self.more_objects(object);
+        self.lark.rule(format!("({space})? {object} {more} ({space})? {close}"))
+    }
+
+    fn whole_tag(&mut self, tagged: &str) -> String {
+        match self.style.tags.0 {
+            Some(id) => self.lark.rule(format!("(<[{id}]> | \"<tool_call>\") {tagged}")),
+            None => self.lark.rule(format!("\"<tool_call>\" {tagged}")),
+        }
+    }
+
+    /// Text, and calls in it. With `then`, text that does not begin with `<think>`, and `then` is how it goes on after
+    /// what turned out to be no call.
+    fn text_and_calls(&mut self, then: Option<&str>) -> String {
+        let not_thought = if then.is_some() {
+            format!(" & ~({})", lark::regex(&format!(r"[ \t\r\n]*<think>{ANY}")))
+        } else {
+            String::new()
+        };
+        let body = self.lark.reserve();
+        let fenced_list = lark::regex(&format!(r"{LINE}{FENCE}\[[ \t\r\n]*{NAMED}"));
+        let fenced = lark::regex(&format!("{LINE}{FENCE}{NAMED}"));
+        let list = lark::regex(&format!(r"{LINE}\[[ \t\r\n]*{NAMED}"));
+        let bare = lark::regex(&format!("{LINE}{NAMED}"));
+        let tag = lark::regex(&format!("{ANY}<tool_call>"));
+        let before = |lark: &mut Lark, this: &str, not: &[&String]| {
+            let not: String = not.iter().map(|other| format!(" & ~({other})")).collect();
+            lark.lazy(&format!("{this}{not}{not_thought}"))
+        };
+        // A list in a fence also looks like one outside, and so on: the longer form is meant.
+        let before_fenced_list = before(&mut self.lark, &fenced_list, &[]);
+        let before_fenced = before(&mut self.lark, &fenced, &[]);
+        let before_list = before(&mut self.lark, &list, &[&fenced_list]);
+        let before_bare = before(&mut self.lark, &bare, &[&fenced, &list, &fenced_list]);
+        let before_tag = before(&mut self.lark, &tag, &[]);
+        let free = self.lark.terminal(format!(
+            "{} & ~(({bare} | {list} | {fenced} | {fenced_list}) {any}) & ~({tag} {any}){not_thought}",
+            lark::regex("(?s:.+)"),
+            any = lark::regex(ANY),
+        ));
+
+        let after = if self.several {
+            let between = self.lark.terminal(lark::regex(r"[ \t\r\n]{1,4}"));
+            let more = self.whole_call();
+            self.lark.rule(format!("({between} {more})?"))
+        } else {
+            self.lark.rule("\"\"")
+        };
+        let open = self.object_open();
+        let call = self.call.clone();
+        let other = self.other.clone();
+        let object = self.lark.rule(format!("{open} {call}"));
+        let more = self.more_objects(&object);
+        let tagged = self.tagged(&object);
+        let list_rest = self.list_rest();
+        let fence_close = self.fence_close();
+        let next = then.map_or_else(|| body.clone(), str::to_owned);
+        let mut options = vec![
+            format!("({free})?"),
+            format!("{before_tag} {tagged} {after}"),
+            format!("{before_fenced_list} ({call} {list_rest} {fence_close} {after} | {other} {next})"),
+            format!("{before_fenced} ({call} {more} {fence_close} {after} | {other} {next})"),
+            format!("{before_list} ({call} {list_rest} {after} | {other} {next})"),
+            format!("{before_bare} ({call} {after} | {other} {next})"),
+        ];
+        if let Some(id) = self.style.tags.0 {
+            options.push(format!("({free})? <[{id}]> {tagged} {after}"));
+        }
+        self.lark.fill(&body, &options.join(" | "));
+        body
+    }
+
+    /// A thought from its opening tag to its closing one.
+    fn thought(&mut self) -> String {
+        let text = self.lark.lazy(&lark::regex(&format!(r"[ \t\r\n]*<think>{ANY}</think>")));
+        match self.style.thoughts {
+            (Some(open), Some(close)) => {
+                let inside = self.lark.terminal(lark::regex("(?s:.+)"));
+                self.lark.rule(format!("{text} | <[{open}]> ({inside})? <[{close}]>"))
+            }
+            _ => text,
+        }
+    }
+
+    /// `body` where the prompt has opened a thought: after its end.
+    fn after_thought(&mut self, body: &str) -> String {
+        if !self.style.thinking {
+            return body.to_owned();
+        }
+        let end = match self.style.thoughts.1 {
+            Some(id) => {
+                let inside = self.lark.terminal(lark::regex("(?s:.+)"));
+                format!("({inside})? <[{id}]>")
+            }
+            None => self.lark.lazy(&lark::regex(&format!("{ANY}</think>"))),
+        };
+        let space = self.lark.terminal(lark::regex(r"[ \t\r\n]{1,4}"));
+        self.lark.rule(format!("{end} ({space})? {body}"))
+    }
+}
+
+/// A name in JSON's quotes and in Python's.
+fn quoted(name: &str) -> [String; 2] {
+    let single = name.replace('\\', "\\\\").replace('\'', "\\'");
+    [serde_json::Value::from(name).to_string(), format!("'{single}'")]
+}

@@ -1,0 +1,481 @@
+//! The grammars of the dialects, run by llguidance over a vocabulary of bytes.
+
+mod dialects;
+
+use dialects::{ByteVocab, Grammars, Seeded, decode, metadata, parse, parts, random_reply, summary, text_of, tool};
+use glassbox_model::dialect::{ChatGlm3, Dialect, DialectError, Generic, Grammar, Hermes, Piece};
+use glassbox_model::{Delta, Request, ToolChoice};
+use glassbox_tools::ToolSpec;
+use serde_json::{Value, json};
+
+const QWEN: &str = include_str!("fixtures/templates/qwen2.5.jinja");
+
+fn weather() -> ToolSpec {
+    tool(
+        "get_weather",
+        json!({"type": "object", "properties": {
+            "city": {"type": "string"}, "days": {"type": "integer", "minimum": 1, "maximum": 14}
+        }, "required": ["city"]}),
+    )
+}
+
+/// As ChatGLM3's own example has it: the parameter has no type.
+fn track() -> ToolSpec {
+    tool("track", json!({"type": "object", "properties": {"symbol": {"description": "需要追踪的股票代码"}}, "required": ["symbol"]}))
+}
+
+fn request(tools: Vec<ToolSpec>, choice: ToolChoice, several: bool) -> Request {
+    Request { tools, tool_choice: choice, parallel_calls: several, ..Request::default() }
+}
+
+struct Bench {
+    vocab: ByteVocab,
+    dialect: Box<dyn Dialect>,
+    grammars: Grammars,
+}
+
+impl Bench {
+    fn chatglm3() -> Self {
+        let vocab = ByteVocab::chatglm3();
+        Self { grammars: Grammars::new(&vocab), dialect: Box::new(ChatGlm3::new(&vocab).unwrap()), vocab }
+    }
+
+    fn hermes() -> Self {
+        let vocab = ByteVocab::chatml();
+        let dialect = Hermes::new(&vocab, &metadata("qwen2", Some(QWEN))).unwrap();
+        Self { grammars: Grammars::new(&vocab), dialect: Box::new(dialect), vocab }
+    }
+
+    fn hermes_with_control_marks() -> Self {
+        let vocab = ByteVocab::chatml_with_control_marks();
+        let dialect = Hermes::new(&vocab, &metadata("qwen2", Some(QWEN))).unwrap();
+        Self { grammars: Grammars::new(&vocab), dialect: Box::new(dialect), vocab }
+    }
+
+    fn generic() -> Self {
+        let vocab = ByteVocab::chatml();
+        let dialect = Generic::new(&vocab, &metadata("llama", None)).unwrap();
+        Self { grammars: Grammars::new(&vocab), dialect: Box::new(dialect), vocab }
+    }
+
+    fn grammar(&self, request: &Request) -> Grammar {
+        self.dialect.grammar(request).unwrap().expect("a grammar")
+    }
+
+    fn pieces(&self, reply: &str) -> Vec<Piece> {
+        use glassbox_model::Vocab as _;
+        let known: Vec<(u32, String)> = (0..self.vocab.len())
+            .filter(|id| self.vocab.is_special(*id))
+            .filter_map(|id| Some((id, self.vocab.special_text(id)?)))
+            .filter(|(_, text)| text.starts_with('<'))
+            .collect();
+        let known: Vec<(u32, &str)> = known.iter().map(|(id, text)| (*id, text.as_str())).collect();
+        parts(reply, &known)
+            .into_iter()
+            .map(|part| match part {
+                dialects::Part::Text(text) => Piece::Text(text),
+                dialects::Part::Special(id, _) => Piece::Special(id),
+            })
+            .collect()
+    }
+
+    fn takes(&self, request: &Request, reply: &str) -> bool {
+        self.grammars.takes(&self.grammar(request), &self.vocab, &self.pieces(reply))
+    }
+
+    #[track_caller]
+    fn check(&self, request: &Request, taken: &[&str], refused: &[&str]) {
+        for reply in taken {
+            assert!(self.takes(request, reply), "refused: {reply:?}\n{}", self.grammar(request).lark);
+        }
+        for reply in refused {
+            assert!(!self.takes(request, reply), "taken: {reply:?}\n{}", self.grammar(request).lark);
+        }
+    }
+}
+
+const CALL: &str = "get_weather\n ```python\ntool_call(city='北京', days=3)\n```";
+
+#[test]
+fn chatglm3_auto_leaves_prose_free_and_holds_calls_to_the_schema() {
+    let bench = Bench::chatglm3();
+    let auto = request(vec![weather(), track()], ToolChoice::Auto, false);
+    bench.check(
+        &auto,
+        &[
+            "\n你好👋！我是人工智能助手。",
+            " \n 好的，让我们来查看今天的天气",
+            "\nuse `tool_call(x)` or\n```python\nprint({'name': 'track'})\n```",
+            "\n{\"name\": \"Alice\"}",
+            "\n",
+            CALL,
+            " get_weather\n```python\ntool_call(city=\"a'b\\n\")\n```",
+            "track\n ```python\ntool_call(symbol=\"10111\")\n```",
+            "track\n ```python\ntool_call(symbol=10111)\n```",
+            "track\n ```python\ntool_call(symbol=[1, {'a': None}])\n```",
+            "\n好的<|assistant|>get_weather\n ```python\ntool_call(city='x')\n```",
+        ],
+        &[
+            "hello",
+            "get_weather\n ```python\ntool_call()\n```",
+            "get_weather\n ```python\ntool_call(town='x')\n```",
+            "get_weather\n ```python\ntool_call(city=3)\n```",
+            "get_weather\n ```python\ntool_call(city='x', days=15)\n```",
+            "get_weather\n ```python\ntool_call(city='x', days=0)\n```",
+            "get_weather\n ```python\ntool_call(city='x', days=3, more=1)\n```",
+            "get_weather\n ```python\ntool_call(days=3, city='x')\n```",
+            "get_weather\n ```python\ntool_call(city='x\ny')\n```",
+            "get_weather\n ```python\ntool_call(city='x')",
+            "get_weather\nI will look",
+            "other\n ```python\ntool_call(a=1)\n```",
+            "\n{\"name\": \"track\", \"parameters\": {\"symbol\": 1}}",
+            "\n{'name' : 'track'}",
+            "interpreter\n```python\n1\n```",
+            // One call, and the reply ends.
+            "get_weather\n ```python\ntool_call(city='x')\n```<|assistant|>track\n ```python\ntool_call(symbol=1)\n```",
+            "get_weather\n ```python\ntool_call(city='x')\n```\nDone.",
+        ],
+    );
+}
+
+#[test]
+fn chatglm3_several_calls_and_code() {
+    let bench = Bench::chatglm3();
+    let mut auto = request(vec![weather(), track()], ToolChoice::Auto, true);
+    auto.interpreter = true;
+    bench.check(
+        &auto,
+        &[
+            "get_weather\n ```python\ntool_call(city='x')\n```<|assistant|>track\n ```python\ntool_call(symbol=1)\n```",
+            "interpreter\n ```python\nprint('a')\n\nx = {1: 2}\n```",
+            "\n好的，我来算。<|assistant|> interpreter\n ```python\nprint(1)\n```",
+        ],
+        &[
+            "interpreter\nprint(1)",
+            "interpreter\n```python\nprint(1)",
+            "interpreter\n```python\n\n```",
+            "interpreter\n```python\nprint(1)\n```\nmore",
+        ],
+    );
+    let only_code = Request { interpreter: true, ..Request::default() };
+    bench.check(&only_code, &["\nhi", "interpreter\n```python\n1\n```"], &["track\n```python\ntool_call()\n```"]);
+}
+
+#[test]
+fn chatglm3_required_and_named() {
+    let bench = Bench::chatglm3();
+    let tools = || vec![weather(), track(), tool("text-to-speech", json!({"type": "object", "properties": {}}))];
+    let required = request(tools(), ToolChoice::Required, false);
+    bench.check(&required, &[CALL, "text-to-speech\n ```python\ntool_call()\n```"], &["\n你好", "", "\nx<|assistant|>track\n"]);
+    let named = request(tools(), ToolChoice::Named("track".into()), true);
+    bench.check(&named, &["track\n ```python\ntool_call(symbol=True)\n```"], &[CALL, "\nno"]);
+}
+
+const TAGGED: &str = "<tool_call>\n{\"name\": \"get_weather\", \"arguments\": {\"city\": \"北京\", \"days\": 3}}\n</tool_call>";
+const FENCED: &str = "```json\n{\n  \"name\": \"get_weather\",\n  \"arguments\": {\n    \"city\": \"x\"\n  }\n}\n```";
+const BARE: &str = "{\"name\": \"get_weather\", \"arguments\": {\"city\": \"x\"}}";
+
+#[test]
+fn hermes_auto_leaves_text_free_and_holds_calls_to_the_schema() {
+    let bench = Bench::hermes();
+    let auto = request(vec![weather(), track()], ToolChoice::Auto, false);
+    bench.check(
+        &auto,
+        &[
+            "",
+            "Hello, 世界 👋!",
+            "a < b, <tool> and </tool_call>, \"quotes\" and {braces}",
+            "```python\nprint({'a': 1})\n```\ndone",
+            "```json\n{\"title\": \"track\", \"name\": \"track\"}\n```",
+            "{\"name\": \"Alice\", \"age\": 5}\n{\"name\": \"Bob\"}",
+            "{\"name\": {\"first\": \"track\"}}",
+            "{'name': 'Alice'}\n[{\"name\": 3}]",
+            "say {\"name\": \"track\"} inline",
+            TAGGED,
+            FENCED,
+            BARE,
+            "I will look.\n<tool_call>\n{\"name\": \"track\", \"arguments\": {\"symbol\": \"1\"}}\n</tool_call>",
+            "I will look. <tool_call>{\"name\":\"track\",\"arguments\":{\"symbol\":[1,null]}}</tool_call>",
+            "Sure:\n\n```json\n{\"name\": \"track\", \"arguments\": {\"symbol\": 5}}\n```",
+            "x\n  {\"name\": \"track\", \"arguments\": {\"symbol\": 5}}",
+            "[{\"name\": \"track\", \"arguments\": {\"symbol\": 5}}]",
+            "{\"name\": \"Alice\"}\n{\"name\": \"track\", \"arguments\": {\"symbol\": 5}}",
+        ],
+        &[
+            "<tool_call>\nnothing\n</tool_call>",
+            "<tool_call>\n{\"name\": \"other\", \"arguments\": {}}\n</tool_call>",
+            "<tool_call>\n{\"name\": \"track\", \"arguments\": {\"symbol\": 5}}",
+            "{\"name\": \"track\"}",
+            "{\"name\": \"track\", \"age\": 5}",
+            "{\"name\": \"get_weather\", \"arguments\": {\"city\": 5}}",
+            "{\"name\": \"get_weather\", \"arguments\": {\"city\": \"x\", \"days\": 99}}",
+            "{\"name\": \"get_weather\", \"arguments\": {\"city\": \"x\", \"else\": 1}}",
+            "text\n{\"name\": \"get_weather\", \"arguments\": {}}",
+            "```json\n{\"name\": \"track\", \"arguments\": {\"symbol\": 5}}",
+            "```\n{\"name\": \"track\", \"parameters\": {\"symbol\": 5}}\n```",
+            "{'name': 'track', 'arguments': {'symbol': 5}}",
+            "[{\"name\": \"track\", \"arguments\": {\"symbol\": 5}}, {\"name\": \"track\", \"arguments\": {\"symbol\": 5}}]",
+            "{\"name\": \"track\", \"arguments\": {\"symbol\": 5}}\nDone.",
+        ],
+    );
+}
+
+#[test]
+fn hermes_several_required_and_named() {
+    let bench = Bench::hermes();
+    let several = request(vec![weather(), track()], ToolChoice::Auto, true);
+    let second = "{\"name\": \"track\", \"arguments\": {\"symbol\": 5}}";
+    let two_tags = format!("{TAGGED}\n<tool_call>\n{second}\n</tool_call>");
+    let two_bare = format!("Both.\n{BARE}\n{second}");
+    let two_fenced = format!("```json\n{BARE}\n{second}\n```");
+    let list = format!("```json\n[\n  {BARE},\n  {second}\n]\n```");
+    bench.check(&several, &[&two_tags, &two_bare, &two_fenced, &list, "no call"], &[&format!("{TAGGED}\nDone.")]);
+    let required = request(vec![weather(), track()], ToolChoice::Required, false);
+    bench.check(&required, &[TAGGED, FENCED, BARE], &["", "text", &format!("text\n{BARE}"), &two_tags]);
+    let named = request(vec![weather(), track()], ToolChoice::Named("track".into()), true);
+    bench.check(&named, &[second], &[BARE, TAGGED]);
+}
+
+#[test]
+fn control_tokens_for_tags_are_ids_in_the_grammar() {
+    let bench = Bench::hermes_with_control_marks();
+    let auto = request(vec![track()], ToolChoice::Auto, false);
+    // `check` reads the tags in these texts as their tokens.
+    bench.check(
+        &auto,
+        &["hi", "hi <tool_call>\n{\"name\": \"track\", \"arguments\": {\"symbol\": 5}}\n</tool_call>"],
+        &["<tool_call>", "<tool_call>hi</tool_call>"],
+    );
+    let required = request(vec![track()], ToolChoice::Required, false);
+    bench.check(&required, &["<tool_call>\n{\"name\": \"track\", \"arguments\": {\"symbol\": 5}}\n</tool_call>"], &["hi"]);
+}
+
+#[test]
+fn thoughts_are_free_and_come_first() {
+    let template = "{% for m in messages %}<|im_start|>{{ m.role }}\n{% if m.tool_calls %}<tool_call>{{ m.tool_calls | tojson }}</tool_call>{% endif %}{{ m.content }}<|im_end|>\n{% endfor %}{% if tools %}{{ tools | tojson }}{% endif %}{% if add_generation_prompt %}<|im_start|>assistant\n{% if thinking %}<think></think>{% endif %}{% endif %}";
+    let vocab = ByteVocab::chatml();
+    let dialect = Hermes::new(&vocab, &metadata("qwen3", Some(template))).unwrap();
+    let bench = Bench { grammars: Grammars::new(&vocab), dialect: Box::new(dialect), vocab };
+    let auto = request(vec![track()], ToolChoice::Auto, false);
+    let call = "{\"name\": \"track\", \"arguments\": {\"symbol\": 5}}";
+    bench.check(
+        &auto,
+        &[
+            "plain",
+            &format!("<think>\nmaybe {{\"name\": \"track\"\n{{\"name\": \"track\"}}\n</think>\n\n{call}"),
+            "<think>x</think>\nplain",
+            call,
+        ],
+        &["<think>x</think>\n{\"name\": \"track\"}", "<think>x"],
+    );
+
+    let opened = template.replace("{% if thinking %}<think></think>{% endif %}", "<think>\n");
+    let dialect = Hermes::new(&bench.vocab, &metadata("qwen3", Some(&opened))).unwrap();
+    let bench = Bench { dialect: Box::new(dialect), ..bench };
+    bench.check(&auto, &[&format!("hm\n</think>\n\n{call}"), "hm</think>plain"], &["hm", call]);
+    let required = request(vec![track()], ToolChoice::Required, false);
+    bench.check(&required, &[&format!("hm\n</think>\n\n{call}")], &["hm</think>plain", call]);
+    let deltas = parse(bench.dialect.as_ref(), &required, &parts(&format!("hm\n</think>\n\n{call}"), &[]), 1);
+    assert_eq!(
+        summary(&deltas),
+        ["reasoning \"hm\"", "call-0 started track", "call-0 arguments \"{\\\"symbol\\\": 5}\"", "call-0 call track({\"symbol\":5})"]
+    );
+}
+
+#[test]
+fn generic_uses_parameters() {
+    let bench = Bench::generic();
+    let auto = request(vec![track()], ToolChoice::Auto, false);
+    bench.check(
+        &auto,
+        &["text", "{\"name\": \"track\", \"parameters\": {\"symbol\": 5}}"],
+        &["{\"name\": \"track\", \"arguments\": {\"symbol\": 5}}"],
+    );
+}
+
+#[test]
+fn tool_choice_that_cannot_be_met_is_an_error() {
+    for bench in [Bench::chatglm3(), Bench::hermes(), Bench::generic()] {
+        let grammar = |request: &Request| bench.dialect.grammar(request);
+        assert!(grammar(&request(vec![], ToolChoice::Auto, false)).unwrap().is_none());
+        assert!(grammar(&request(vec![track()], ToolChoice::None, false)).unwrap().is_none());
+        for (tools, choice) in [
+            (vec![], ToolChoice::Required),
+            (vec![], ToolChoice::Named("track".into())),
+            (vec![track()], ToolChoice::Named("trick".into())),
+        ] {
+            let error = grammar(&request(tools, choice, false)).unwrap_err();
+            assert!(matches!(error, DialectError::ToolChoice { .. }), "{error}");
+        }
+        let bad = tool("bad", json!({"type": "object", "properties": {"a": {"not": {"type": "string"}}}}));
+        let error = grammar(&request(vec![bad], ToolChoice::Auto, false)).unwrap_err();
+        assert!(matches!(&error, DialectError::Schema { tool, problem } if tool == "bad" && problem.contains("not")), "{error}");
+    }
+}
+
+#[test]
+fn chatglm3_refuses_what_it_cannot_heed_and_says_where() {
+    let bench = Bench::chatglm3();
+    for (schema, expected) in [
+        (json!({"multipleOf": 5, "type": "integer"}), "`multipleOf`"),
+        (json!({"type": "array", "uniqueItems": true}), "`uniqueItems`"),
+        (json!({"type": "object", "patternProperties": {"a": true}}), "`patternProperties`"),
+        (json!({"allOf": [{"type": "string"}, {"minLength": 2}]}), "`allOf`"),
+        (json!({"$ref": "other.json"}), "points out of the schema"),
+        (json!({"$ref": "#/$defs/none"}), "points to nothing"),
+        (json!({"type": "string", "pattern": "(?=a)b"}), "looking ahead"),
+        (json!({"type": "string", "pattern": "^[a-z]{9}$", "maxLength": 3}), "no string"),
+        (json!({"type": "integer", "minimum": 3, "maximum": 2}), "no integer"),
+        (json!({"type": "number", "exclusiveMinimum": 1, "maximum": 1}), "no number"),
+        (json!({"type": "array", "minItems": 3, "maxItems": 1}), "no list"),
+        (json!(false), "allows no value"),
+    ] {
+        let spec = tool("t", json!({"type": "object", "properties": {"deep": {"type": "object", "properties": {"x": schema}}}}));
+        let error = bench.dialect.grammar(&request(vec![spec], ToolChoice::Auto, false)).unwrap_err().to_string();
+        assert!(error.contains(expected) && error.contains("#/properties/deep/properties/x"), "{schema}: {error}");
+    }
+}
+
+/// Schemas of all kinds, each for one parameter `x`.
+fn schemas() -> Vec<Value> {
+    vec![
+        json!({"type": "string"}),
+        json!({"type": "string", "minLength": 2, "maxLength": 5}),
+        json!({"type": "string", "pattern": "^[A-Z]{2}[0-9]{3,5}$"}),
+        json!({"type": "string", "pattern": "b+|^c", "minLength": 3, "maxLength": 20}),
+        json!({"type": "string", "enum": ["celsius", "it's", "say \"hi\"", "两\n行", "back\\slash"]}),
+        json!({"const": {"a": [1, 2.5, null, true, "x"]}}),
+        json!({"type": "integer"}),
+        json!({"type": "integer", "minimum": -17, "maximum": 1203}),
+        json!({"type": "integer", "exclusiveMinimum": 99, "format": "uint32"}),
+        json!({"type": "integer", "maximum": -5}),
+        json!({"type": "number"}),
+        json!({"type": "number", "minimum": 0, "maximum": 1}),
+        json!({"type": "number", "exclusiveMinimum": -2.75, "exclusiveMaximum": 13.5}),
+        json!({"type": "number", "minimum": 0.25, "exclusiveMaximum": 0.5}),
+        json!({"type": "boolean"}),
+        json!({"type": ["string", "null"], "maxLength": 4}),
+        json!({"type": "array", "items": {"type": "integer", "minimum": 0, "maximum": 9}, "minItems": 2, "maxItems": 4}),
+        json!({"type": "array", "items": {"type": "array", "items": {"type": "boolean"}}, "maxItems": 3}),
+        json!({"type": "array", "prefixItems": [{"type": "string", "maxLength": 3}, {"type": "integer"}], "items": false, "minItems": 2}),
+        json!({"type": "object", "properties": {"a": {"type": "string"}, "it's": {"type": "number"}, "c": {"enum": [1, "one"]}}, "required": ["it's"]}),
+        json!({"type": "object", "additionalProperties": {"type": "integer"}}),
+        json!({"type": "object", "properties": {"k": {"type": "integer"}}, "additionalProperties": {"type": "boolean"}}),
+        json!({"anyOf": [{"type": "integer"}, {"type": "object", "properties": {"n": {"type": "null"}}, "required": ["n"]}]}),
+        json!({"oneOf": [{"type": "string", "enum": ["a"]}, {"type": "boolean"}]}),
+        json!({"$ref": "#/$defs/node"}),
+        json!({"type": "object", "properties": {}, "required": ["free"], "description": "anything"}),
+        json!({}),
+    ]
+}
+
+fn with_parameter(schema: &Value) -> Value {
+    json!({
+        "type": "object",
+        "properties": {"x": schema, "opt": {"type": "integer", "minimum": 0, "maximum": 3}},
+        "required": ["x"],
+        "$defs": {"node": {"type": "object", "properties": {
+            "v": {"type": "integer", "minimum": 0, "maximum": 9}, "next": {"anyOf": [{"type": "null"}, {"$ref": "#/$defs/node"}]}
+        }, "required": ["v", "next"]}}
+    })
+}
+
+/// Every reply that the grammar of a required call takes is read as calls that satisfy their schema.
+fn walks(bench: &Bench, seeds: u64, several: bool) {
+    for (i, schema) in schemas().iter().enumerate() {
+        let parameters = with_parameter(schema);
+        let validator = jsonschema::validator_for(&parameters).unwrap();
+        let spec = tool("the-tool", parameters.clone());
+        let request = request(vec![spec, track()], ToolChoice::Required, several);
+        let grammar = bench.grammar(&request);
+        for seed in 0..seeds {
+            let mut random = Seeded(seed * 1000 + i as u64);
+            let ids = random_reply(&bench.grammars, &grammar, &bench.vocab, &mut random);
+            let text = text_of(&bench.vocab, &ids);
+            let deltas = parse(bench.dialect.as_ref(), &request, &decode(&bench.vocab, &ids), 1 + (seed as usize % 7));
+            let mut calls = 0;
+            for delta in &deltas {
+                match delta {
+                    Delta::CallReady { call } if call.name == "the-tool" => {
+                        calls += 1;
+                        assert!(
+                            validator.is_valid(&call.arguments),
+                            "{schema}: {:?}\n{text}",
+                            validator.validate(&call.arguments).map_err(|error| error.to_string())
+                        );
+                    }
+                    Delta::CallReady { call } => {
+                        calls += 1;
+                        assert!(call.name == "track" && call.arguments.get("symbol").is_some(), "{text}");
+                    }
+                    Delta::CallStarted { .. } | Delta::CallArguments { .. } => {}
+                    other => panic!("{schema}: {other:?}\nin {text:?}"),
+                }
+            }
+            assert!(calls == 1 || (several && calls > 0), "{schema}: {calls} calls in {text:?}");
+        }
+    }
+}
+
+#[test]
+fn chatglm3_required_calls_satisfy_their_schema() {
+    walks(&Bench::chatglm3(), 12, false);
+    walks(&Bench::chatglm3(), 3, true);
+}
+
+#[test]
+fn hermes_required_calls_satisfy_their_schema() {
+    walks(&Bench::hermes(), 12, false);
+    walks(&Bench::hermes(), 3, true);
+}
+
+#[test]
+fn generic_required_calls_satisfy_their_schema() {
+    walks(&Bench::generic(), 3, false);
+}
+
+/// Under `auto`, whatever reply comes out, every call of a known tool in it satisfies the schema.
+#[test]
+fn auto_replies_hold_no_wrong_call() {
+    for bench in [Bench::chatglm3(), Bench::hermes(), Bench::hermes_with_control_marks(), Bench::generic()] {
+        let tools = vec![weather(), track()];
+        let request = request(tools.clone(), ToolChoice::Auto, false);
+        let grammar = bench.grammar(&request);
+        for seed in 0..60 {
+            let ids = random_reply(&bench.grammars, &grammar, &bench.vocab, &mut Seeded(seed));
+            for delta in parse(bench.dialect.as_ref(), &request, &decode(&bench.vocab, &ids), 0) {
+                let text = text_of(&bench.vocab, &ids);
+                match delta {
+                    Delta::CallReady { call } => {
+                        let spec = tools.iter().find(|tool| tool.name == call.name).unwrap_or_else(|| panic!("{text}"));
+                        let validator = jsonschema::validator_for(&spec.parameters).unwrap();
+                        assert!(validator.is_valid(&call.arguments), "{text}");
+                    }
+                    Delta::Malformed { problem, .. } => panic!("{problem}: {text}"),
+                    _ => {}
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn names_of_any_kind_can_be_called() {
+    let names = ["text-to-speech", "/image_resizer", "say \"hi\"", "it's", "查询 天气", "a|b(c)*"];
+    let empty = json!({"type": "object"});
+    for bench in [Bench::chatglm3(), Bench::hermes(), Bench::generic()] {
+        let request = request(names.iter().map(|name| tool(name, empty.clone())).collect(), ToolChoice::Required, false);
+        let grammar = bench.grammar(&request);
+        let mut seen = std::collections::BTreeSet::new();
+        for seed in 0..150 {
+            let ids = random_reply(&bench.grammars, &grammar, &bench.vocab, &mut Seeded(seed));
+            for delta in parse(bench.dialect.as_ref(), &request, &decode(&bench.vocab, &ids), 0) {
+                if let Delta::CallReady { call } = delta {
+                    assert_eq!(call.arguments, json!({}), "{}", text_of(&bench.vocab, &ids));
+                    seen.insert(call.name);
+                }
+            }
+        }
+        assert_eq!(seen.len(), names.len(), "{seen:?}");
+    }
+}
