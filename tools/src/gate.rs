@@ -246,8 +246,13 @@ impl Passage<'_> {
         if self.cancellation.is_cancelled() {
             return Err(ToolError::Cancelled { name });
         }
-        if !approver.needs_approval(&tool.spec) {
-            return Ok(());
+        let needed = std::panic::catch_unwind(AssertUnwindSafe(|| approver.needs_approval(&tool.spec)));
+        match needed.map_err(|panic| run::message(&*panic)) {
+            Ok(true) => {}
+            Ok(false) => return Ok(()),
+            Err(message) => {
+                return Err(ToolError::Denied { name, reason: format!("the approver panicked: {message}") });
+            }
         }
         let request = ApprovalRequest {
             call: ToolCall { id: self.id.clone(), name: name.clone(), arguments: arguments.clone() },

@@ -474,9 +474,66 @@ async fn waiting_for_approval_ends_with_the_turn_and_a_panicking_approver_has_no
             panic!("no")
         }
     }
-    let gate = Gate::new(Registry::of(tools![overwrite]).unwrap(), Arc::new(Panics), Limits::default());
-    let outcome = call(&gate, "overwrite", json!({"path": "a"})).await;
-    assert!(matches!(outcome.result, Err(ToolError::Denied { .. })));
+    struct PanicsEarly;
+    #[async_trait]
+    impl Approver for PanicsEarly {
+        fn needs_approval(&self, _: &ToolSpec) -> bool {
+            panic!("no")
+        }
+        async fn approve(&self, _: &ApprovalRequest) -> Approval {
+            Approval::Allow
+        }
+    }
+    for approver in [Arc::new(Panics) as Arc<dyn Approver>, Arc::new(PanicsEarly)] {
+        let gate = Gate::new(Registry::of(tools![overwrite]).unwrap(), approver, Limits::default());
+        let outcome = call(&gate, "overwrite", json!({"path": "a"})).await;
+        assert!(matches!(outcome.result, Err(ToolError::Denied { .. })));
+    }
+}
+
+/// Collects what a subscriber writes.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn each_call_is_a_span_that_says_which_tool_and_what_went_wrong_but_not_the_arguments() {
+    /// Fails.
+    #[tool]
+    fn fails(secret: String) -> Result<(), String> {
+        Err(format!("failed with {}", secret.len()))
+    }
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .json()
+        .with_span_events(tracing_subscriber::fmt::format::FmtSpan::CLOSE)
+        .with_writer(move || writer.clone())
+        .finish();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let gate = gate(tools![fails]);
+    tracing::subscriber::with_default(subscriber, || {
+        runtime.block_on(call(&gate, "fails", json!({"secret": "hunter2"})));
+    });
+    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let lines = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()).collect::<Vec<_>>();
+    let close = lines.iter().find(|line| line["fields"]["message"] == "close").unwrap_or_else(|| panic!("{log}"));
+    let span = &close["span"];
+    assert_eq!(span["name"], "execute_tool");
+    assert_eq!(span["gen_ai.operation.name"], "execute_tool");
+    assert_eq!(span["gen_ai.tool.name"], "fails");
+    assert_eq!(span["gen_ai.tool.call.id"], "call-1");
+    assert_eq!(span["error.type"], "failed");
+    assert!(!log.contains("hunter2"), "{log}");
 }
 
 #[tokio::test]
