@@ -97,12 +97,22 @@ impl ModelError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::NotFound { .. } => Some("`glassbox models` lists the models that can be fetched by name".into()),
-            Self::BadFile { .. } => Some("fetch it again (`glassbox models pull NAME`), or convert it with llama.cpp's convert_hf_to_gguf.py".into()),
-            Self::OutOfMemory { .. } => Some("take a smaller context (`--context`), a smaller model, or a KV cache of type q8_0".into()),
-            Self::ContextOverflow { .. } => Some("start a new conversation, shorten the message, or load the model with a larger context (`--context`)".into()),
+            Self::BadFile { .. } => Some(
+                "fetch it again (`glassbox models pull NAME`), or convert it with llama.cpp's convert_hf_to_gguf.py"
+                    .into(),
+            ),
+            Self::OutOfMemory { .. } => {
+                Some("take a smaller context (`--context`), a smaller model, or a KV cache of type q8_0".into())
+            }
+            Self::ContextOverflow { .. } => Some(
+                "start a new conversation, shorten the message, or load the model with a larger context (`--context`)"
+                    .into(),
+            ),
             Self::QueueFull { .. } => Some("try again when one is done".into()),
-            Self::Engine { .. } => Some("run again with RUST_LOG=llama_cpp=debug to see llama.cpp's own log".into()),
-            Self::Dialect(DialectError::Schema { .. }) => Some("simplify the tool's schema, or describe the constraint in words".into()),
+            Self::Engine { .. } => Some("run again with RUST_LOG=llama-cpp-2=debug to see llama.cpp's own log".into()),
+            Self::Dialect(DialectError::Schema { .. }) => {
+                Some("simplify the tool's schema, or describe the constraint in words".into())
+            }
             #[cfg(feature = "fetch")]
             Self::Fetch(error) => error.hint(),
             _ => None,

@@ -8,7 +8,10 @@ pub mod catalog;
 pub mod dialect;
 #[cfg(feature = "llama")]
 pub mod engine;
+#[cfg(feature = "llama")]
+pub mod local;
 
+mod assembly;
 mod chat_model;
 mod delta;
 mod error;
@@ -20,6 +23,8 @@ mod vocab;
 pub use chat_model::{ChatModel, DeltaStream, ModelInfo};
 pub use delta::{Delta, FinishReason, Timings, Usage};
 pub use error::ModelError;
+#[cfg(feature = "llama")]
+pub use local::Model;
 pub use message::{AssistantMessage, AssistantPart, Message, Observation, RawTokens};
 pub use request::{Request, Sampling, ToolChoice};
 pub use scripted::ScriptedModel;

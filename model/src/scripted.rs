@@ -12,7 +12,6 @@
 //! assert!(model.clone().requests().is_empty());
 //! ```
 
-mod assembly;
 mod play;
 mod reply;
 

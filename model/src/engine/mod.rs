@@ -1,1 +1,35 @@
 //! The engine: one thread owns the llama.cpp context, everything else sends messages.
+//!
+//! [`Engine`] is a handle that can be cloned. It takes tokens and gives tokens: chat formats and text are the business
+//! of [`Model`](crate::Model). Several generations run at once, each in its own sequence of the KV cache; every step
+//! decodes one batch with the next token of each and a chunk of prompt. A cancelled generation stops the batch under
+//! way, on the CPU; on a GPU it waits for its end.
+//!
+//! What a finished generation left in the KV cache stays until the space is needed. A new prompt takes over the
+//! longest common prefix, its own earlier turn or the system prompt of another session, and only the rest is computed.
+//!
+//! llama.cpp's log goes to [`tracing`] under the target `llama-cpp-2`.
+
+pub mod gguf;
+
+mod constraint;
+mod ffi;
+mod fingerprint;
+mod handle;
+mod kv;
+mod load;
+mod memory;
+mod options;
+mod pace;
+mod sampler;
+mod scheduler;
+mod session;
+mod spm;
+mod tokens;
+mod vocab;
+mod watch;
+mod worker;
+
+pub use handle::{Engine, EngineEvent, EngineStream, GenerateRequest};
+pub use options::{EngineOptions, KvCacheType, LoraAdapter, SplitMode};
+pub use vocab::LlamaVocab;

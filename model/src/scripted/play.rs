@@ -10,8 +10,8 @@ use glassbox_tools::{CallId, ToolCall};
 use tokio::sync::Notify;
 
 use super::Spoken;
-use super::assembly::Assembly;
 use super::reply::{Reply, Step};
+use crate::assembly::Assembly;
 use crate::dialect::Chunk;
 use crate::{Delta, DeltaStream, FinishReason, ModelError, Request, Timings, Usage, Vocab};
 

@@ -7,7 +7,7 @@ use crate::{AssistantMessage, AssistantPart, Delta};
 /// Takes pieces and gives the message. Nothing disappears: a call that was begun and not finished is in the message
 /// as one that cannot be read.
 #[derive(Debug, Default)]
-pub(super) struct Assembly {
+pub(crate) struct Assembly {
     message: AssistantMessage,
     open: Option<Open>,
 }
@@ -20,7 +20,7 @@ struct Open {
 }
 
 impl Assembly {
-    pub(super) fn push(&mut self, delta: &Delta) {
+    pub(crate) fn push(&mut self, delta: &Delta) {
         let parts = &mut self.message.parts;
         match delta {
             Delta::Text { text } => match parts.last_mut() {
@@ -61,7 +61,7 @@ impl Assembly {
         self.message.parts.push(part);
     }
 
-    pub(super) fn finish(mut self) -> AssistantMessage {
+    pub(crate) fn finish(mut self) -> AssistantMessage {
         if let Some(Open { id, name, raw }) = self.open.take() {
             let problem = "Error: the call was cut before its end.".to_owned();
             self.message.parts.push(AssistantPart::Malformed { id, name, raw, problem });

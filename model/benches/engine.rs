@@ -1,0 +1,261 @@
+//! What does the engine cost over llama.cpp itself, what does a kept KV cache save, and what does a grammar cost?
+//!
+//! `cargo bench -p glassbox-model --bench engine [-- MODEL]`. Both sides of each question run in turn in one process,
+//! several rounds; the table shows medians and their ratio. `GLASSBOX_BENCH_ROUNDS` sets the rounds (default 5).
+
+use std::{
+    mem::ManuallyDrop,
+    num::NonZeroU32,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use futures::StreamExt;
+use glassbox_model::{
+    Vocab,
+    catalog::{Silent, resolve},
+    dialect::Grammar,
+    engine::{Engine, EngineEvent, EngineOptions, GenerateRequest},
+};
+use llama_cpp_2::{
+    context::params::LlamaContextParams,
+    llama_backend::LlamaBackend,
+    llama_batch::LlamaBatch,
+    model::{LlamaModel, params::LlamaModelParams},
+    sampling::LlamaSampler,
+    token::LlamaToken,
+};
+
+/// Tokens of the prompt that is read.
+const PROMPT: usize = 512;
+/// Tokens that are written.
+const WRITTEN: u32 = 64;
+const CONTEXT: u32 = 2048;
+
+fn main() {
+    // `cargo test --benches` only asks whether it starts.
+    if std::env::args().any(|arg| arg == "--test" || arg == "--list") {
+        return;
+    }
+    let name = std::env::args().skip(1).find(|arg| !arg.starts_with('-'));
+    let file = model_file(name.as_deref().unwrap_or("qwen2.5-coder-0.5b"));
+    let rounds = std::env::var("GLASSBOX_BENCH_ROUNDS").ok().and_then(|n| n.parse().ok()).unwrap_or(5);
+    println!("{}, {} threads, medians of {rounds} rounds\n", file.display(), threads());
+    println!("{:<44} {:>12} {:>12} {:>8}", "", "glassbox", "other", "ratio");
+    // One after the other: each loads the model anew, and two at once would share the caches unfairly.
+    against_raw(&file, rounds);
+    engine_alone(&file, rounds);
+}
+
+/// Decode and prefill against llama-cpp-2's own calls.
+fn against_raw(file: &Path, rounds: usize) {
+    let engine = Engine::load(file, &options(), |_| {}).expect("the model loads");
+    let vocab = engine.vocab();
+    let prompt = prompt(&*vocab);
+    // The backend is set up by the engine, and llama-cpp-2 lets only one exist: this one stands for it.
+    let raw = Raw::load(file);
+    let (mut ours, mut theirs) = (Speeds::default(), Speeds::default());
+    for round in 0..=rounds {
+        // A first token of its own makes each prompt new to the KV cache.
+        let mut prompt = prompt.clone();
+        if let Some(first) = prompt.first_mut() {
+            *first = (round as u32).saturating_mul(7).saturating_add(100);
+        }
+        let one = run(&engine, &prompt, None);
+        let other = raw.run(&prompt);
+        // The first round warms both up.
+        if round > 0 {
+            ours.push(&one);
+            theirs.push(&other);
+        }
+    }
+    row("prefill of 512 tokens, tokens/s | raw", median(&mut ours.prefill), median(&mut theirs.prefill));
+    row("decode of 64 tokens, tokens/s | raw", median(&mut ours.decode), median(&mut theirs.decode));
+}
+
+/// What the KV cache saves and what a grammar costs, engine against itself.
+fn engine_alone(file: &Path, rounds: usize) {
+    let engine = Engine::load(file, &options(), |_| {}).expect("the model loads");
+    let vocab = engine.vocab();
+    let base = prompt(&*vocab);
+    let question = vocab.tokenize("\nAnd what would you say to that, in one word? Answer:");
+    let (mut kept, mut fresh) = (Vec::new(), Vec::new());
+    let (mut held, mut free, mut text) = (Vec::new(), Vec::new(), Vec::new());
+    let call = Grammar { lark: CALL.to_owned() };
+    let any = Grammar { lark: "start: TEXT\nTEXT: /(.|\\n)*/".to_owned() };
+    for round in 0..=rounds {
+        let mut first = base.clone();
+        if let Some(head) = first.first_mut() {
+            *head = (round as u32).saturating_mul(11).saturating_add(5000);
+        }
+        let turn_one = run(&engine, &first, None);
+        let mut second = first.clone();
+        second.extend(&turn_one.ids);
+        second.extend(&question);
+        let with = run(&engine, &second, None);
+        // The same prompt, but new to the cache.
+        if let Some(head) = second.first_mut() {
+            *head = head.saturating_add(1);
+        }
+        let without = run(&engine, &second, None);
+
+        let short = vocab.tokenize("Call the tool `track` for the stocks 10111, 10112 and 10113 as JSON:\n");
+        let constrained = run(&engine, &short, Some(&call));
+        let unconstrained = run(&engine, &short, None);
+        let plain = run(&engine, &short, Some(&any));
+        if round > 0 {
+            kept.push(with.first_token.as_secs_f64() * 1e3);
+            fresh.push(without.first_token.as_secs_f64() * 1e3);
+            held.push(constrained.decode_speed());
+            free.push(unconstrained.decode_speed());
+            text.push(plain.decode_speed());
+        }
+    }
+    row("first token of turn 2, ms | without KV reuse", median(&mut kept), median(&mut fresh));
+    let free = median(&mut free);
+    row("decode under a call's grammar, tokens/s | free", median(&mut held), free);
+    row("decode under free text, tokens/s | free", median(&mut text), free);
+}
+
+/// A list of calls whose schema has a name, texts, numbers and a list.
+const CALL: &str = r#"start: "[" call ("," call)* "]"
+call: "{\"name\": \"track\", \"arguments\": {\"symbol\": " STRING ", \"days\": " NUMBER ", \"tags\": [" STRING "]}}"
+STRING: /"[a-zA-Z0-9 ]{1,24}"/
+NUMBER: /[1-9][0-9]{0,3}/
+"#;
+
+struct Run {
+    prefill: Duration,
+    decode: Duration,
+    first_token: Duration,
+    prompt: usize,
+    ids: Vec<u32>,
+}
+
+impl Run {
+    fn prefill_speed(&self) -> f64 {
+        self.prompt as f64 / self.prefill.as_secs_f64()
+    }
+
+    /// The first token comes with the prefill, so it does not count.
+    fn decode_speed(&self) -> f64 {
+        self.ids.len().saturating_sub(1) as f64 / self.decode.as_secs_f64()
+    }
+}
+
+#[derive(Default)]
+struct Speeds {
+    prefill: Vec<f64>,
+    decode: Vec<f64>,
+}
+
+impl Speeds {
+    fn push(&mut self, run: &Run) {
+        self.prefill.push(run.prefill_speed());
+        self.decode.push(run.decode_speed());
+    }
+}
+
+/// The engine, timed from outside.
+fn run(engine: &Engine, prompt: &[u32], constraint: Option<&Grammar>) -> Run {
+    let started = Instant::now();
+    let mut stream = engine.generate(GenerateRequest {
+        prompt: prompt.to_vec(),
+        max_tokens: Some(WRITTEN),
+        constraint: constraint.cloned(),
+        ..GenerateRequest::default()
+    });
+    let (mut first, mut last, mut ids) = (None, started, Vec::new());
+    let mut computed = prompt.len();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime is made");
+    runtime.block_on(async {
+        while let Some(event) = stream.next().await {
+            match event.expect("the generation runs") {
+                EngineEvent::Token { id } => {
+                    ids.push(id);
+                    last = Instant::now();
+                    first.get_or_insert(last);
+                }
+                EngineEvent::Finished { usage, .. } => computed = prompt.len() - usage.reused_tokens as usize,
+                _ => {}
+            }
+        }
+    });
+    let first = first.expect("a token was written");
+    Run { prefill: first - started, first_token: first - started, decode: last - first, prompt: computed, ids }
+}
+
+/// llama.cpp through llama-cpp-2's calls, as its examples make them.
+struct Raw {
+    /// Dropping it would take it from the engine.
+    backend: ManuallyDrop<LlamaBackend>,
+    model: LlamaModel,
+}
+
+impl Raw {
+    fn load(file: &Path) -> Self {
+        let backend = ManuallyDrop::new(LlamaBackend {});
+        let model = LlamaModel::load_from_file(&backend, file, &LlamaModelParams::default()).expect("the model loads");
+        Self { backend, model }
+    }
+
+    fn run(&self, prompt: &[u32]) -> Run {
+        let threads = i32::try_from(threads()).expect("few threads");
+        let params = LlamaContextParams::default()
+            .with_n_ctx(NonZeroU32::new(CONTEXT))
+            .with_n_batch(512)
+            .with_n_threads(threads)
+            .with_n_threads_batch(threads);
+        let mut context = self.model.new_context(&self.backend, params).expect("a context is made");
+        let mut sampler = LlamaSampler::greedy();
+        let tokens: Vec<LlamaToken> = prompt.iter().map(|id| LlamaToken(*id as i32)).collect();
+        let mut batch = LlamaBatch::new(512, 1);
+        let started = Instant::now();
+        batch.add_sequence(&tokens, 0, false).expect("the prompt fits");
+        context.decode(&mut batch).expect("the prompt is read");
+        let mut token = sampler.sample(&context, batch.n_tokens() - 1);
+        let first = Instant::now();
+        let mut ids = vec![token.0 as u32];
+        let mut position = tokens.len() as i32;
+        while (ids.len() as u32) < WRITTEN {
+            batch.clear();
+            batch.add(token, position, &[0], true).expect("one token fits");
+            context.decode(&mut batch).expect("a token is written");
+            token = sampler.sample(&context, 0);
+            position += 1;
+            ids.push(token.0 as u32);
+        }
+        let decode = first.elapsed();
+        Run { prefill: first - started, first_token: first - started, decode, prompt: prompt.len(), ids }
+    }
+}
+
+fn options() -> EngineOptions {
+    EngineOptions { context: Some(CONTEXT), ..EngineOptions::default() }
+}
+
+fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+/// A text of exactly [`PROMPT`] tokens.
+fn prompt(vocab: &dyn Vocab) -> Vec<u32> {
+    let text = "The ships came back in the morning, and the people of the town went down to the harbour to see them. ";
+    let mut ids = vocab.tokenize(&text.repeat(PROMPT / 8));
+    ids.truncate(PROMPT);
+    ids
+}
+
+fn median(numbers: &mut [f64]) -> f64 {
+    numbers.sort_by(f64::total_cmp);
+    numbers.get(numbers.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+fn row(question: &str, ours: f64, other: f64) {
+    println!("{question:<44} {ours:>12.1} {other:>12.1} {:>8.3}", ours / other);
+}
+
+fn model_file(name: &str) -> PathBuf {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime is made");
+    runtime.block_on(resolve(name, &Silent)).unwrap_or_else(|error| panic!("{error}"))
+}

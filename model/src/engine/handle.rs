@@ -1,0 +1,286 @@
+//! The handle to a running engine.
+
+use std::{
+    path::Path,
+    pin::Pin,
+    sync::{
+        Arc, Mutex, OnceLock, PoisonError,
+        atomic::AtomicUsize,
+        mpsc::{Sender, channel},
+    },
+    task::{Context, Poll},
+    thread::JoinHandle,
+    time::Instant,
+};
+
+use futures::Stream;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    constraint::Constraints,
+    load,
+    options::EngineOptions,
+    sampler::Sampler,
+    session::{Hold, Session, Ticket, count},
+    vocab::LlamaVocab,
+    worker::{self, Command},
+};
+use crate::{FinishReason, Metadata, ModelError, Sampling, Timings, Usage, Vocab, dialect::Grammar};
+
+/// A loaded model that generates tokens. Clones share it; the last one to go ends its thread and frees its memory.
+#[derive(Clone)]
+pub struct Engine {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    commands: Sender<Command>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+    failure: Arc<OnceLock<String>>,
+    vocab: Arc<LlamaVocab>,
+    constraints: Arc<Constraints>,
+    stops: Vec<u32>,
+    metadata: Metadata,
+    fingerprint: String,
+    context: u32,
+    sequences: usize,
+    queue: usize,
+    /// Generations that run or wait.
+    taken: Arc<AtomicUsize>,
+}
+
+/// What to generate.
+#[derive(Debug, Clone, Default)]
+pub struct GenerateRequest {
+    /// The prompt's tokens; at least one.
+    pub prompt: Vec<u32>,
+    /// How tokens are chosen.
+    pub sampling: Sampling,
+    /// Tokens that end the reply, besides those that the model file declares.
+    pub stop_tokens: Vec<u32>,
+    /// What the reply must follow.
+    pub constraint: Option<Grammar>,
+    /// The most tokens to write; `None` leaves it to the context.
+    pub max_tokens: Option<u32>,
+    /// Cancels the generation, which then ends with [`FinishReason::Cancelled`].
+    pub cancellation: CancellationToken,
+}
+
+/// What a generation says.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum EngineEvent {
+    /// Tokens of the prompt were read.
+    Prefill {
+        /// Tokens read so far, those found in the KV cache included.
+        done: u32,
+        /// Tokens of the prompt.
+        total: u32,
+        /// Tokens found in the KV cache.
+        reused: u32,
+    },
+    /// A token was written.
+    Token {
+        /// The token.
+        id: u32,
+    },
+    /// The end. The token that ended it is not part of the reply.
+    Finished {
+        /// Why it ended; never [`FinishReason::Calls`], which the engine knows nothing of.
+        reason: FinishReason,
+        /// What it cost.
+        usage: Usage,
+        /// How long it took.
+        timings: Timings,
+    },
+}
+
+/// The events of a generation. Ends after [`EngineEvent::Finished`] or the first error; dropping it ends the
+/// generation.
+pub struct EngineStream {
+    events: UnboundedReceiver<Result<EngineEvent, ModelError>>,
+    over: bool,
+    /// Keeps the engine running while somebody listens.
+    engine: Engine,
+}
+
+impl Engine {
+    /// Loads the GGUF file at `path`. Blocks while it is read; `progress` hears the share that is read, from 0 to 1.
+    ///
+    /// # Errors
+    /// [`ModelError::NotFound`], [`ModelError::BadFile`], [`ModelError::OutOfMemory`] and [`ModelError::Engine`].
+    pub fn load(
+        path: impl AsRef<Path>,
+        options: &EngineOptions,
+        progress: impl FnMut(f32) + Send + 'static,
+    ) -> Result<Self, ModelError> {
+        let loaded = load::load(path.as_ref(), options, Box::new(progress))?;
+        let worker = worker::start(worker::Job {
+            backend: loaded.backend,
+            model: loaded.model,
+            lora: loaded.lora,
+            options: options.clone(),
+            context: loaded.context,
+        })?;
+        Ok(Self {
+            inner: Arc::new(Inner {
+                commands: worker.commands,
+                thread: Mutex::new(Some(worker.thread)),
+                failure: worker.failure,
+                constraints: Arc::new(Constraints::new(Arc::clone(&loaded.vocab))),
+                stops: loaded.vocab.end_of_generation(),
+                vocab: loaded.vocab,
+                metadata: loaded.header.metadata(),
+                fingerprint: loaded.fingerprint,
+                context: loaded.context,
+                sequences: options.sequences.clamp(1, EngineOptions::MAX_SEQUENCES) as usize,
+                queue: options.queue,
+                taken: Arc::new(AtomicUsize::new(0)),
+            }),
+        })
+    }
+
+    /// The vocabulary.
+    pub fn vocab(&self) -> Arc<LlamaVocab> {
+        Arc::clone(&self.inner.vocab)
+    }
+
+    /// What the file says of itself.
+    pub fn metadata(&self) -> &Metadata {
+        &self.inner.metadata
+    }
+
+    /// Same for the same weights and vocabulary: 32 hexadecimal digits.
+    pub fn fingerprint(&self) -> &str {
+        &self.inner.fingerprint
+    }
+
+    /// Tokens that fit in the context, prompt and reply together.
+    pub fn context_tokens(&self) -> u32 {
+        self.inner.context
+    }
+
+    /// Starts a generation, or lets it wait where all sequences are taken. Returns at once.
+    ///
+    /// The stream's error may be [`ModelError::Sampling`], [`ModelError::ContextOverflow`], [`ModelError::QueueFull`],
+    /// [`ModelError::Grammar`], [`ModelError::Engine`] and [`ModelError::Stopped`].
+    pub fn generate(&self, request: GenerateRequest) -> EngineStream {
+        let (sender, events) = unbounded_channel();
+        if let Err(error) = self.submit(request, &sender) {
+            // The receiver is in scope.
+            let _ = sender.send(Err(error));
+        }
+        EngineStream { events, over: false, engine: self.clone() }
+    }
+
+    fn submit(
+        &self,
+        request: GenerateRequest,
+        events: &tokio::sync::mpsc::UnboundedSender<Result<EngineEvent, ModelError>>,
+    ) -> Result<(), ModelError> {
+        let inner = &self.inner;
+        let sampler = Sampler::new(&request.sampling)?;
+        check_prompt(&request.prompt, inner.vocab.len(), inner.context)?;
+        let most = inner.sequences.saturating_add(inner.queue);
+        let ticket = Ticket::take(&inner.taken, most)
+            .map_err(|taken| ModelError::QueueFull { waiting: taken.saturating_sub(inner.sequences) })?;
+        let mut stops = inner.stops.clone();
+        stops.extend_from_slice(&request.stop_tokens);
+        stops.sort_unstable();
+        stops.dedup();
+        let session = Session {
+            prompt: request.prompt.len(),
+            tokens: request.prompt,
+            hold: request.constraint.map_or(Hold::Free, |grammar| self.hold(grammar)),
+            sampler,
+            stops,
+            most: request.max_tokens.map_or(usize::MAX, |n| n as usize),
+            cancellation: request.cancellation,
+            events: events.clone(),
+            slot: None,
+            order: 0,
+            begun: false,
+            reused: 0,
+            submitted: Instant::now(),
+            admitted: None,
+            prompt_read: None,
+            first_token: None,
+            ticket,
+        };
+        inner.commands.send(Command::Generate(Box::new(session))).map_err(|_| self.stopped())
+    }
+
+    /// The compiled grammar, or the promise of it: it is compiled beside the engine's thread, while the prompt is read.
+    fn hold(&self, grammar: Grammar) -> Hold {
+        let constraints = Arc::clone(&self.inner.constraints);
+        if let Some(constraint) = constraints.at_hand(&grammar) {
+            return Hold::Ready(Box::new(constraint));
+        }
+        let (sender, coming) = channel();
+        let commands = self.inner.commands.clone();
+        let compile = move || {
+            // Either may be gone, and then nobody waits.
+            let _ = sender.send(constraints.compile(&grammar));
+            let _ = commands.send(Command::Wake);
+        };
+        // Where no thread can be had, the sender is dropped and the generation ends with an error.
+        if let Err(error) = std::thread::Builder::new().name("glassbox-grammar".into()).spawn(compile) {
+            tracing::error!(%error, "no thread for compiling a grammar");
+        }
+        Hold::Coming(coming)
+    }
+
+    fn stopped(&self) -> ModelError {
+        let problem = self.inner.failure.get().cloned();
+        ModelError::Stopped { problem: problem.unwrap_or_else(|| "its thread is gone".into()) }
+    }
+}
+
+/// Ids out of range would end the process inside llama.cpp.
+fn check_prompt(prompt: &[u32], vocabulary: u32, context: u32) -> Result<(), ModelError> {
+    let needed = count(prompt.len()).saturating_add(1);
+    if needed > context {
+        return Err(ModelError::ContextOverflow { needed, limit: context });
+    }
+    let problem = match prompt.iter().find(|id| **id >= vocabulary) {
+        Some(id) => format!("the prompt has the token {id}, and the vocabulary ends at {vocabulary}"),
+        None if prompt.is_empty() => "the prompt is empty".into(),
+        None => return Ok(()),
+    };
+    Err(ModelError::Engine { action: "read the prompt".into(), problem })
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        let _ = self.commands.send(Command::Stop);
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // Waits for the step under way: then the memory is free when this returns.
+        if let Some(thread) = thread.filter(|thread| thread.thread().id() != std::thread::current().id()) {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Stream for EngineStream {
+    type Item = Result<EngineEvent, ModelError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if self.over {
+            return Poll::Ready(None);
+        }
+        let item = std::task::ready!(self.events.poll_recv(cx)).unwrap_or_else(|| Err(self.engine.stopped()));
+        self.over = matches!(item, Err(_) | Ok(EngineEvent::Finished { .. }));
+        Poll::Ready(Some(item))
+    }
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine")
+            .field("metadata", &self.inner.metadata.name)
+            .field("fingerprint", &self.inner.fingerprint)
+            .field("context", &self.inner.context)
+            .finish_non_exhaustive()
+    }
+}

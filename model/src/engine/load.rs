@@ -1,0 +1,121 @@
+//! From a file to a model in memory.
+
+use std::{
+    path::Path,
+    sync::{Arc, OnceLock},
+};
+
+use llama_cpp_2::{
+    LogOptions,
+    llama_backend::LlamaBackend,
+    model::{LlamaLoraAdapter, LlamaModel, params::LlamaModelParams},
+    send_logs_to_tracing,
+};
+
+use super::{fingerprint::fingerprint, gguf::Header, memory, options::EngineOptions, vocab::LlamaVocab};
+use crate::ModelError;
+
+/// A model in memory.
+pub(crate) struct Loaded {
+    pub(crate) backend: &'static LlamaBackend,
+    pub(crate) model: Arc<LlamaModel>,
+    pub(crate) lora: Option<LlamaLoraAdapter>,
+    pub(crate) vocab: Arc<LlamaVocab>,
+    pub(crate) header: Header,
+    pub(crate) fingerprint: String,
+    /// Tokens of the context.
+    pub(crate) context: u32,
+}
+
+/// llama.cpp can be set up once in a process, so it is, and stays.
+pub(crate) fn backend() -> Result<&'static LlamaBackend, ModelError> {
+    static BACKEND: OnceLock<Result<LlamaBackend, String>> = OnceLock::new();
+    BACKEND
+        .get_or_init(|| {
+            send_logs_to_tracing(LogOptions::default());
+            #[cfg(feature = "dynamic-backends")]
+            llama_cpp_2::llama_backend::load_backends();
+            LlamaBackend::init().map_err(|error| error.to_string())
+        })
+        .as_ref()
+        .map_err(|problem| ModelError::Engine { action: "set itself up".into(), problem: problem.clone() })
+}
+
+/// Checks the file at `path` and loads it. `progress` hears the share that is read, from 0 to 1.
+pub(crate) fn load(
+    path: &Path,
+    options: &EngineOptions,
+    progress: Box<dyn FnMut(f32) + Send>,
+) -> Result<Loaded, ModelError> {
+    let header = Header::read(path)?;
+    let metadata = header.metadata();
+    let context = context_length(options, metadata.context_length);
+    let backend = backend()?;
+    let on_gpu = backend.supports_gpu_offload() && options.gpu_layers != Some(0);
+    memory::check(&header, options, context, on_gpu)?;
+    let bad = |problem: String| ModelError::BadFile { path: path.to_owned(), problem };
+    let fingerprint = fingerprint(path, &header).map_err(|error| bad(format!("reading it failed: {error}")))?;
+
+    let params = model_params(options, progress)?;
+    let mut model = LlamaModel::load_from_file(backend, path, &params).map_err(|error| ModelError::Engine {
+        action: format!("load {}", path.display()),
+        problem: format!(
+            "{error}; the file is whole, so perhaps its architecture `{}` or tokeniser `{}` is not known to this build",
+            metadata.architecture,
+            header.text("tokenizer.ggml.pre").or(header.text("tokenizer.ggml.model")).unwrap_or("?"),
+        ),
+    })?;
+    let lora = options.lora.as_ref().map(|adapter| load_lora(&mut model, &adapter.path)).transpose()?;
+
+    let model = Arc::new(model);
+    let spm = header.text("tokenizer.ggml.model") == Some("llama");
+    // llama.cpp's default for SentencePiece vocabularies.
+    let space_prefix = header.number("tokenizer.ggml.add_space_prefix").map_or(spm, |flag| flag != 0);
+    let vocab = Arc::new(LlamaVocab::new(Arc::clone(&model), spm, space_prefix));
+    Ok(Loaded { backend, model, lora, vocab, header, fingerprint, context })
+}
+
+/// Tokens of the context. `trained`: what the model was trained for, 0 where that is not known.
+fn context_length(options: &EngineOptions, trained: u32) -> u32 {
+    let context = options.context.unwrap_or(match trained {
+        0 => EngineOptions::DEFAULT_CONTEXT,
+        trained => trained.min(EngineOptions::DEFAULT_CONTEXT),
+    });
+    if trained > 0 && context > trained {
+        tracing::warn!(context, trained, "the context is longer than the model was trained for");
+    }
+    context.max(1)
+}
+
+fn model_params(
+    options: &EngineOptions,
+    mut progress: Box<dyn FnMut(f32) + Send>,
+) -> Result<LlamaModelParams, ModelError> {
+    let mut params = LlamaModelParams::default()
+        .with_use_mmap(options.mmap)
+        .with_use_mlock(options.mlock)
+        .with_split_mode(options.split_mode.to_llama())
+        .with_main_gpu(i32::try_from(options.main_gpu).unwrap_or(i32::MAX))
+        .with_progress_callback(move |share| {
+            progress(share);
+            true
+        });
+    if let Some(layers) = options.gpu_layers {
+        params = params.with_n_gpu_layers(layers);
+    }
+    if !options.devices.is_empty() {
+        params = params.with_devices(&options.devices).map_err(|error| ModelError::Engine {
+            action: format!("use the devices {:?}", options.devices),
+            problem: error.to_string(),
+        })?;
+    }
+    Ok(params)
+}
+
+fn load_lora(model: &mut LlamaModel, path: &Path) -> Result<LlamaLoraAdapter, ModelError> {
+    Header::read(path)?;
+    model.lora_adapter_init(path).map_err(|error| ModelError::Engine {
+        action: format!("load the LoRA adapter {}", path.display()),
+        problem: format!("{error}; it must have been made for this very model"),
+    })
+}

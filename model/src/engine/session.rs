@@ -1,0 +1,226 @@
+//! One generation, from its prompt to its end.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+        mpsc,
+    },
+    time::{Duration, Instant},
+};
+
+use tokio::sync::mpsc::UnboundedSender;
+use tokio_util::sync::CancellationToken;
+
+use super::{constraint::Constraint, handle::EngineEvent, sampler::Sampler};
+use crate::{FinishReason, ModelError, Timings, Usage};
+
+/// A place among the generations that run or wait; given back when dropped.
+pub(crate) struct Ticket(Arc<AtomicUsize>);
+
+impl Ticket {
+    /// Takes a place, where fewer than `most` are taken; else gives their number.
+    pub(crate) fn take(taken: &Arc<AtomicUsize>, most: usize) -> Result<Self, usize> {
+        taken
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |n| (n < most).then(|| n.saturating_add(1)))
+            .map(|_| Self(Arc::clone(taken)))
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// The grammar of a generation, which may still be in the making.
+pub(crate) enum Hold {
+    /// None.
+    Free,
+    /// Being compiled by another thread, while the prompt is read.
+    Coming(mpsc::Receiver<Result<Constraint, ModelError>>),
+    /// At hand.
+    Ready(Box<Constraint>),
+}
+
+/// One generation.
+pub(crate) struct Session {
+    /// Prompt and reply so far.
+    pub(crate) tokens: Vec<u32>,
+    pub(crate) prompt: usize,
+    pub(crate) hold: Hold,
+    pub(crate) sampler: Sampler,
+    /// Tokens that end the reply, sorted.
+    pub(crate) stops: Vec<u32>,
+    pub(crate) most: usize,
+    pub(crate) cancellation: CancellationToken,
+    pub(crate) events: UnboundedSender<Result<EngineEvent, ModelError>>,
+    /// Its sequence, while it runs.
+    pub(crate) slot: Option<u32>,
+    /// Its place in the order of arrival.
+    pub(crate) order: u64,
+    /// True once it was asked for its first token.
+    pub(crate) begun: bool,
+    pub(crate) reused: u32,
+    pub(crate) submitted: Instant,
+    pub(crate) admitted: Option<Instant>,
+    pub(crate) prompt_read: Option<Instant>,
+    pub(crate) first_token: Option<Instant>,
+    pub(crate) ticket: Ticket,
+}
+
+impl Session {
+    /// Tokens of the reply.
+    pub(crate) fn written(&self) -> usize {
+        self.tokens.len().saturating_sub(self.prompt)
+    }
+
+    /// True where nobody listens any more.
+    pub(crate) fn is_abandoned(&self) -> bool {
+        self.events.is_closed()
+    }
+
+    /// Fetches the grammar where it has been compiled. True where there is nothing to wait for.
+    pub(crate) fn fetch_grammar(&mut self) -> Result<bool, ModelError> {
+        let Hold::Coming(coming) = &self.hold else { return Ok(true) };
+        match coming.try_recv() {
+            Ok(constraint) => {
+                self.hold = Hold::Ready(Box::new(constraint?));
+                Ok(true)
+            }
+            Err(mpsc::TryRecvError::Empty) => Ok(false),
+            Err(mpsc::TryRecvError::Disconnected) => {
+                Err(ModelError::Grammar { problem: "compiling it ended in a panic".into() })
+            }
+        }
+    }
+
+    /// Says how far the prompt is read. `held`: tokens that are in the KV cache.
+    pub(crate) fn report_prefill(&mut self, held: usize) {
+        if self.prompt_read.is_some() {
+            return;
+        }
+        let done = held.min(self.prompt);
+        if done == self.prompt {
+            self.prompt_read = Some(Instant::now());
+        }
+        self.send(EngineEvent::Prefill { done: count(done), total: count(self.prompt), reused: self.reused });
+    }
+
+    /// Chooses what follows from `logits`, and writes it. Gives why the reply ends, where it does. `limit`: tokens that
+    /// fit in the context.
+    pub(crate) fn advance(&mut self, logits: &[f32], limit: usize) -> Result<Option<FinishReason>, ModelError> {
+        if !self.begun {
+            self.begun = true;
+            if self.written() >= self.most {
+                return Ok(Some(FinishReason::Length));
+            }
+            // What the grammar begins with need not be sampled.
+            let before = self.written();
+            if let Some(end) = self.write_forced(limit)? {
+                return Ok(Some(end));
+            }
+            if self.written() > before {
+                return Ok(None);
+            }
+        }
+        let Some(token) = self.choose(logits)? else { return Ok(Some(FinishReason::Stop)) };
+        match self.write(token, limit)? {
+            Some(end) => Ok(Some(end)),
+            None => self.write_forced(limit),
+        }
+    }
+
+    /// The next token; `None` where the reply stops.
+    fn choose(&mut self, logits: &[f32]) -> Result<Option<u32>, ModelError> {
+        let Hold::Ready(constraint) = &mut self.hold else {
+            let token = self.sampler.choose(logits, &self.tokens, None).ok_or_else(no_token)?;
+            return Ok(Some(token).filter(|token| self.stops.binary_search(token).is_err()));
+        };
+        // Most free choices are allowed, and to ask for one token is far cheaper than to ask for all. A refused one is
+        // drawn again among the allowed, which comes to the same distribution as drawing among the allowed at once:
+        // p(t) + p(refused) p(t) / p(allowed) = p(t) / p(allowed).
+        if self.sampler.may_try_free() {
+            let token = self.sampler.choose(logits, &self.tokens, None).ok_or_else(no_token)?;
+            if self.stops.binary_search(&token).is_ok() {
+                if constraint.accepting()? {
+                    return Ok(None);
+                }
+            } else if constraint.allows(token)? {
+                return Ok(Some(token));
+            }
+        }
+        let mask = constraint.mask(&self.stops)?;
+        let token = self.sampler.choose(logits, &self.tokens, Some(&mask)).ok_or_else(no_token)?;
+        Ok(Some(token).filter(|token| self.stops.binary_search(token).is_err()))
+    }
+
+    /// Writes the tokens that the grammar leaves no choice about.
+    fn write_forced(&mut self, limit: usize) -> Result<Option<FinishReason>, ModelError> {
+        let Hold::Ready(constraint) = &mut self.hold else { return Ok(None) };
+        for token in constraint.forced()? {
+            if let Some(end) = self.write(token, limit)? {
+                return Ok(Some(end));
+            }
+        }
+        Ok(None)
+    }
+
+    fn write(&mut self, token: u32, limit: usize) -> Result<Option<FinishReason>, ModelError> {
+        if let Hold::Ready(constraint) = &mut self.hold {
+            constraint.accept(token)?;
+        }
+        self.first_token.get_or_insert_with(Instant::now);
+        self.tokens.push(token);
+        self.send(EngineEvent::Token { id: token });
+        Ok(match &self.hold {
+            Hold::Ready(constraint) if constraint.stopped() => Some(FinishReason::Stop),
+            _ if self.written() >= self.most => Some(FinishReason::Length),
+            _ if self.tokens.len() >= limit => Some(FinishReason::ContextFull),
+            _ => None,
+        })
+    }
+
+    fn send(&self, event: EngineEvent) {
+        // Nobody listens: the scheduler sees it at the next step.
+        let _ = self.events.send(Ok(event));
+    }
+
+    /// Ends the generation.
+    pub(crate) fn finish(self, result: Result<FinishReason, ModelError>) {
+        let now = Instant::now();
+        let event = result.map(|reason| EngineEvent::Finished {
+            reason,
+            usage: Usage {
+                prompt_tokens: count(self.prompt),
+                reused_tokens: self.reused,
+                completion_tokens: count(self.written()),
+                seed: self.sampler.seed(),
+            },
+            timings: self.timings(now),
+        });
+        let Self { events, ticket, .. } = self;
+        // First the place, then the news: who hears that one is done may start the next.
+        drop(ticket);
+        let _ = events.send(event);
+    }
+
+    fn timings(&self, now: Instant) -> Timings {
+        let admitted = self.admitted.unwrap_or(now);
+        let read = self.prompt_read.unwrap_or(now);
+        Timings {
+            queued: admitted.saturating_duration_since(self.submitted),
+            prefill: read.saturating_duration_since(admitted),
+            decode: self.prompt_read.map_or(Duration::ZERO, |read| now.saturating_duration_since(read)),
+            first_token: self.first_token.unwrap_or(now).saturating_duration_since(self.submitted),
+        }
+    }
+}
+
+fn no_token() -> ModelError {
+    ModelError::Engine { action: "choose a token".into(), problem: "no logit is a finite number".into() }
+}
+
+pub(crate) fn count(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,103 @@
+//! What the engine's tests share.
+#![allow(dead_code, reason = "each test uses some of it")]
+
+use std::{path::PathBuf, time::Duration};
+
+use futures::StreamExt;
+use glassbox_model::{
+    FinishReason, ModelError, Timings, Usage, Vocab,
+    catalog::{Silent, resolve},
+    engine::{Engine, EngineEvent, EngineOptions, EngineStream, GenerateRequest},
+};
+
+/// No single event takes longer on the slowest machine that the tests should pass on.
+pub(crate) const SOON: Duration = Duration::from_secs(60);
+
+/// The file of a model of the catalog, fetched where it is not in the cache.
+pub(crate) async fn model_file(name: &str) -> PathBuf {
+    resolve(name, &Silent).await.unwrap_or_else(|error| panic!("{error}\n{}", error.hint().unwrap_or_default()))
+}
+
+/// A small model with a small context.
+pub(crate) fn options() -> EngineOptions {
+    EngineOptions { context: Some(2048), ..EngineOptions::default() }
+}
+
+/// An engine of its own: what one test leaves in the KV cache must not be seen by another.
+pub(crate) async fn engine(options: EngineOptions) -> Engine {
+    let file = model_file("smollm2-135m").await;
+    tokio::task::spawn_blocking(move || Engine::load(file, &options, |_| {})).await.unwrap().unwrap()
+}
+
+/// A ChatML prompt, its marks as tokens.
+pub(crate) fn chat(vocab: &dyn Vocab, system: &str, user: &str) -> Vec<u32> {
+    let start = vocab.special("<|im_start|>").unwrap();
+    let end = vocab.special("<|im_end|>").unwrap();
+    let mut ids = Vec::new();
+    for (role, text) in [("system", system), ("user", user)] {
+        ids.push(start);
+        ids.extend(vocab.tokenize(&format!("{role}\n{text}")));
+        ids.push(end);
+        ids.extend(vocab.tokenize("\n"));
+    }
+    ids.push(start);
+    ids.extend(vocab.tokenize("assistant\n"));
+    ids
+}
+
+/// The next turn after `before` and the reply to it.
+pub(crate) fn next_turn(vocab: &dyn Vocab, before: &[u32], reply: &[u32], user: &str) -> Vec<u32> {
+    let start = vocab.special("<|im_start|>").unwrap();
+    let end = vocab.special("<|im_end|>").unwrap();
+    let mut ids = [before, reply, &[end]].concat();
+    ids.extend(vocab.tokenize("\n"));
+    ids.push(start);
+    ids.extend(vocab.tokenize(&format!("user\n{user}")));
+    ids.push(end);
+    ids.extend(vocab.tokenize("\n"));
+    ids.push(start);
+    ids.extend(vocab.tokenize("assistant\n"));
+    ids
+}
+
+pub(crate) fn request(prompt: Vec<u32>, max_tokens: u32) -> GenerateRequest {
+    GenerateRequest { prompt, max_tokens: Some(max_tokens), ..GenerateRequest::default() }
+}
+
+/// The next event, within a bound.
+pub(crate) async fn next(stream: &mut EngineStream) -> Option<Result<EngineEvent, ModelError>> {
+    tokio::time::timeout(SOON, stream.next()).await.expect("no event in time")
+}
+
+/// A whole reply.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) ids: Vec<u32>,
+    pub(crate) prefills: Vec<(u32, u32, u32)>,
+    pub(crate) reason: FinishReason,
+    pub(crate) usage: Usage,
+    pub(crate) timings: Timings,
+}
+
+impl Reply {
+    pub(crate) fn text(&self, vocab: &dyn Vocab) -> String {
+        let bytes: Vec<u8> = self.ids.iter().flat_map(|id| vocab.piece(*id)).collect();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+}
+
+pub(crate) async fn collect(mut stream: EngineStream) -> Result<Reply, ModelError> {
+    let (mut ids, mut prefills) = (Vec::new(), Vec::new());
+    loop {
+        match next(&mut stream).await.expect("a stream ends with Finished or an error")? {
+            EngineEvent::Prefill { done, total, reused } => prefills.push((done, total, reused)),
+            EngineEvent::Token { id } => ids.push(id),
+            EngineEvent::Finished { reason, usage, timings } => {
+                assert!(next(&mut stream).await.is_none());
+                assert_eq!(usage.completion_tokens as usize, ids.len());
+                return Ok(Reply { ids, prefills, reason, usage, timings });
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
