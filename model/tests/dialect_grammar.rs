@@ -21,7 +21,10 @@ fn weather() -> ToolSpec {
 
 /// As ChatGLM3's own example has it: the parameter has no type.
 fn track() -> ToolSpec {
-    tool("track", json!({"type": "object", "properties": {"symbol": {"description": "需要追踪的股票代码"}}, "required": ["symbol"]}))
+    tool(
+        "track",
+        json!({"type": "object", "properties": {"symbol": {"description": "需要追踪的股票代码"}}, "required": ["symbol"]}),
+    )
 }
 
 fn request(tools: Vec<ToolSpec>, choice: ToolChoice, several: bool) -> Request {
@@ -166,12 +169,17 @@ fn chatglm3_required_and_named() {
     let bench = Bench::chatglm3();
     let tools = || vec![weather(), track(), tool("text-to-speech", json!({"type": "object", "properties": {}}))];
     let required = request(tools(), ToolChoice::Required, false);
-    bench.check(&required, &[CALL, "text-to-speech\n ```python\ntool_call()\n```"], &["\n你好", "", "\nx<|assistant|>track\n"]);
+    bench.check(
+        &required,
+        &[CALL, "text-to-speech\n ```python\ntool_call()\n```"],
+        &["\n你好", "", "\nx<|assistant|>track\n"],
+    );
     let named = request(tools(), ToolChoice::Named("track".into()), true);
     bench.check(&named, &["track\n ```python\ntool_call(symbol=True)\n```"], &[CALL, "\nno"]);
 }
 
-const TAGGED: &str = "<tool_call>\n{\"name\": \"get_weather\", \"arguments\": {\"city\": \"北京\", \"days\": 3}}\n</tool_call>";
+const TAGGED: &str =
+    "<tool_call>\n{\"name\": \"get_weather\", \"arguments\": {\"city\": \"北京\", \"days\": 3}}\n</tool_call>";
 const FENCED: &str = "```json\n{\n  \"name\": \"get_weather\",\n  \"arguments\": {\n    \"city\": \"x\"\n  }\n}\n```";
 const BARE: &str = "{\"name\": \"get_weather\", \"arguments\": {\"city\": \"x\"}}";
 
@@ -247,7 +255,11 @@ fn control_tokens_for_tags_are_ids_in_the_grammar() {
         &["<tool_call>", "<tool_call>hi</tool_call>"],
     );
     let required = request(vec![track()], ToolChoice::Required, false);
-    bench.check(&required, &["<tool_call>\n{\"name\": \"track\", \"arguments\": {\"symbol\": 5}}\n</tool_call>"], &["hi"]);
+    bench.check(
+        &required,
+        &["<tool_call>\n{\"name\": \"track\", \"arguments\": {\"symbol\": 5}}\n</tool_call>"],
+        &["hi"],
+    );
 }
 
 #[test]
@@ -278,7 +290,12 @@ fn thoughts_are_free_and_come_first() {
     let deltas = parse(bench.dialect.as_ref(), &required, &parts(&format!("hm\n</think>\n\n{call}"), &[]), 1);
     assert_eq!(
         summary(&deltas),
-        ["reasoning \"hm\"", "call-0 started track", "call-0 arguments \"{\\\"symbol\\\": 5}\"", "call-0 call track({\"symbol\":5})"]
+        [
+            "reasoning \"hm\"",
+            "call-0 started track",
+            "call-0 arguments \"{\\\"symbol\\\": 5}\"",
+            "call-0 call track({\"symbol\":5})"
+        ]
     );
 }
 
@@ -309,7 +326,10 @@ fn tool_choice_that_cannot_be_met_is_an_error() {
         }
         let bad = tool("bad", json!({"type": "object", "properties": {"a": {"not": {"type": "string"}}}}));
         let error = grammar(&request(vec![bad], ToolChoice::Auto, false)).unwrap_err();
-        assert!(matches!(&error, DialectError::Schema { tool, problem } if tool == "bad" && problem.contains("not")), "{error}");
+        assert!(
+            matches!(&error, DialectError::Schema { tool, problem } if tool == "bad" && problem.contains("not")),
+            "{error}"
+        );
     }
 }
 
@@ -330,7 +350,10 @@ fn chatglm3_refuses_what_it_cannot_heed_and_says_where() {
         (json!({"type": "array", "minItems": 3, "maxItems": 1}), "no list"),
         (json!(false), "allows no value"),
     ] {
-        let spec = tool("t", json!({"type": "object", "properties": {"deep": {"type": "object", "properties": {"x": schema}}}}));
+        let spec = tool(
+            "t",
+            json!({"type": "object", "properties": {"deep": {"type": "object", "properties": {"x": schema}}}}),
+        );
         let error = bench.dialect.grammar(&request(vec![spec], ToolChoice::Auto, false)).unwrap_err().to_string();
         assert!(error.contains(expected) && error.contains("#/properties/deep/properties/x"), "{schema}: {error}");
     }
@@ -464,7 +487,8 @@ fn names_of_any_kind_can_be_called() {
     let names = ["text-to-speech", "/image_resizer", "say \"hi\"", "it's", "查询 天气", "a|b(c)*"];
     let empty = json!({"type": "object"});
     for bench in [Bench::chatglm3(), Bench::hermes(), Bench::generic()] {
-        let request = request(names.iter().map(|name| tool(name, empty.clone())).collect(), ToolChoice::Required, false);
+        let request =
+            request(names.iter().map(|name| tool(name, empty.clone())).collect(), ToolChoice::Required, false);
         let grammar = bench.grammar(&request);
         let mut seen = std::collections::BTreeSet::new();
         for seed in 0..150 {

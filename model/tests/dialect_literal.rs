@@ -52,7 +52,7 @@ def plain(v):
     return v
 def space(): return R.choice(["", "", "", " ", "\n", "\t  "])
 def integer(n):
-    sign = "-" if n < 0 else R.choice(["", "", "+", "- -"])
+    sign = "-" if n < 0 else R.choice(["", "", "+"])
     return sign + R.choice([str, hex, oct, bin, lambda n: f"{n:_}", lambda n: f"{n:#X}", lambda n: f"{n:#_x}"])(abs(n))
 def string(s):
     forms = [repr(s), ascii(s), json.dumps(s), '"""' + s.replace("\\", "\\\\").replace('"', '\\"').replace("\r", "\\r").replace("\x00", "\\x00") + '"""',
@@ -75,7 +75,7 @@ def styled(v):
 for i in range(10000):
     v = value(4)
     print(json.dumps([repr(v), plain(v)]))
-# What is read again has no sets: their order would not be kept.
+# What is read again has no sets: their order would not be kept. The parentheses let it go over lines.
 def lists(v):
     if isinstance(v, set): return sorted(map(str, v))
     if isinstance(v, (list, tuple)): return type(v)(lists(x) for x in v)
@@ -83,7 +83,7 @@ def lists(v):
     return v
 for i in range(4000):
     s = styled(lists(value(3)))
-    print(json.dumps([s, plain(ast.literal_eval(s))]))
+    print(json.dumps([s, plain(ast.literal_eval("(" + s + ")"))]))
 "#;
 
 #[test]
@@ -102,7 +102,9 @@ fn ten_thousand_values_read_as_python_wrote_them() {
 
 fn random_text(random: &mut Seeded) -> String {
     let chars: Vec<char> =
-        "abc XYZ019_'\"\\/\n\r\t\0\u{1b}\u{7f}\u{85}\u{a0}\u{ad}é\u{3000}\u{200b}\u{2028}\u{e000}中文👋{}[](),:=".chars().collect();
+        "abc XYZ019_'\"\\/\n\r\t\0\u{1b}\u{7f}\u{85}\u{a0}\u{ad}é\u{3000}\u{200b}\u{2028}\u{e000}中文👋{}[](),:="
+            .chars()
+            .collect();
     (0..random.below(12)).map(|_| *random.pick(&chars)).collect()
 }
 

@@ -10,8 +10,18 @@ use crate::{AssistantMessage, AssistantPart, Message, Request, ToolChoice, Vocab
 
 /// Tokens that end a reply, by the text that models know them by. Files made by converters do not always declare all.
 const ENDS: [&str; 12] = [
-    "<|im_end|>", "<|endoftext|>", "<|end_of_text|>", "<|eot_id|>", "<|eom_id|>", "<|end|>", "<end_of_turn>", "</s>",
-    "<|eot|>", "<|return|>", "<|END_OF_TURN_TOKEN|>", "<eos>",
+    "<|im_end|>",
+    "<|endoftext|>",
+    "<|end_of_text|>",
+    "<|eot_id|>",
+    "<|eom_id|>",
+    "<|end|>",
+    "<end_of_turn>",
+    "</s>",
+    "<|eot|>",
+    "<|return|>",
+    "<|END_OF_TURN_TOKEN|>",
+    "<eos>",
 ];
 
 /// A template, and what was found out about it.
@@ -80,7 +90,8 @@ impl Chat {
 
     fn find_opening(&self) -> String {
         let messages = vec![json!({"role": "user", "content": "question"})];
-        let render = |generation| self.template.render(&Input { messages: messages.clone(), tools: vec![], generation });
+        let render =
+            |generation| self.template.render(&Input { messages: messages.clone(), tools: vec![], generation });
         match (render(false), render(true)) {
             (Ok(without), Ok(with)) => with.strip_prefix(&without).unwrap_or_default().to_owned(),
             _ => String::new(),
@@ -105,10 +116,13 @@ impl Chat {
     ///
     /// # Errors
     /// [`DialectError::Template`] where the template fails.
-    pub(crate) fn render(&self, request: &Request, fingerprint: &str, form: &dyn Form) -> Result<Vec<Piece>, DialectError> {
-        let is_recorded = |message: &Message| {
-            matches!(message, Message::Assistant(AssistantMessage { raw: Some(raw), .. }) if raw.fingerprint == fingerprint)
-        };
+    pub(crate) fn render(
+        &self,
+        request: &Request,
+        fingerprint: &str,
+        form: &dyn Form,
+    ) -> Result<Vec<Piece>, DialectError> {
+        let is_recorded = |message: &Message| matches!(message, Message::Assistant(AssistantMessage { raw: Some(raw), .. }) if raw.fingerprint == fingerprint);
         let recorded = request.messages.iter().any(is_recorded);
         let first = self.try_render(request, recorded.then_some(fingerprint), form);
         let mut pieces = match first {
@@ -137,7 +151,12 @@ impl Chat {
             messages.push(match message {
                 Message::System { content } => Turn::new("system", content),
                 Message::User { content } => Turn::new("user", content),
-                Message::Observation(observation) => Turn { observation: true, name: observation.name.clone(), id: observation.call_id.as_ref().map(|id| id.0.clone()), ..Turn::new("tool", &observation.content) },
+                Message::Observation(observation) => Turn {
+                    observation: true,
+                    name: observation.name.clone(),
+                    id: observation.call_id.as_ref().map(|id| id.0.clone()),
+                    ..Turn::new("tool", &observation.content)
+                },
                 Message::Assistant(message) => Turn {
                     recorded: message
                         .raw
@@ -202,9 +221,7 @@ impl Turn {
             AssistantPart::Code { id, source } => Some((id, INTERPRETER, json!({"code": source}))),
             _ => None,
         });
-        let form = |(id, name, arguments): (&glassbox_tools::CallId, &str, Value)| {
-            json!({"id": id.0, "type": "function", "function": {"name": name, "arguments": arguments}})
-        };
+        let form = |(id, name, arguments): (&glassbox_tools::CallId, &str, Value)| json!({"id": id.0, "type": "function", "function": {"name": name, "arguments": arguments}});
         calls.map(form).collect()
     }
 

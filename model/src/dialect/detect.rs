@@ -49,7 +49,8 @@ pub fn detect(vocab: &dyn Vocab, metadata: &Metadata) -> Result<Choice, DialectE
             let without = Metadata { chat_template: None, ..metadata.clone() };
             let generic = Generic::new(vocab, &without)?;
             let frame = frame_text(generic.frame());
-            let note = format!("The model's chat template cannot be used ({error}); using {frame} and the dialect `generic`.");
+            let note =
+                format!("The model's chat template cannot be used ({error}); using {frame} and the dialect `generic`.");
             Ok(Choice { dialect: Arc::new(generic), notes: vec![note] })
         }
     }
@@ -57,11 +58,15 @@ pub fn detect(vocab: &dyn Vocab, metadata: &Metadata) -> Result<Choice, DialectE
 
 fn generic_note(generic: &Generic, found: &str) -> String {
     match (generic.frame(), found) {
-        (Frame::Template, "") => "The model's chat template knows no tools; using the dialect `generic`, which explains \
+        (Frame::Template, "") => {
+            "The model's chat template knows no tools; using the dialect `generic`, which explains \
             them in the system prompt. Calls may be less reliable."
-            .to_owned(),
+                .to_owned()
+        }
         (Frame::Template, found) => {
-            format!("The model's chat template {found}; using the dialect `generic` with it, which explains tools in the system prompt.")
+            format!(
+                "The model's chat template {found}; using the dialect `generic` with it, which explains tools in the system prompt."
+            )
         }
         (frame, _) => format!(
             "The model has no chat template; using {} and the dialect `generic`, which explains tools in the system prompt.",

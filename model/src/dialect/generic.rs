@@ -71,7 +71,8 @@ impl Generic {
 /// The part of the system prompt that shows the tools.
 fn tools_prompt(tools: &[Value], parallel: bool) -> String {
     let list = pyjson::dumps(&Value::Array(tools.to_vec()), Some(2));
-    let several = if parallel { "You may use several tools at once: write one such object after another.\n" } else { "" };
+    let several =
+        if parallel { "You may use several tools at once: write one such object after another.\n" } else { "" };
     format!(
         "You can use tools. These are the tools, each with the JSON Schema of its parameters:\n{list}\n\n\
          When you need a tool, write only a JSON object in this form and nothing else:\n\

@@ -44,8 +44,13 @@ impl Hermes {
             json!({"role": "tool", "content": "glassbox-answer", "name": "glassbox_call", "tool_call_id": "call-1"}),
         ];
         let wanted = [
-            "glassbox_tool", "glassbox-description", "glassbox-system", "glassbox-question", "glassbox_call",
-            "glassbox-value", "glassbox-answer",
+            "glassbox_tool",
+            "glassbox-description",
+            "glassbox-system",
+            "glassbox-question",
+            "glassbox_call",
+            "glassbox-value",
+            "glassbox-answer",
         ];
         self.chat.accepts(&messages, &[tool], &wanted)
     }

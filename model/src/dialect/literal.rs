@@ -288,7 +288,8 @@ impl<'a> Reader<'a> {
 
     fn call(mut self) -> Read<KeywordCall> {
         self.skip_space();
-        let name: String = self.rest().chars().take_while(|c| !c.is_whitespace() && !"()[]{}'\",=".contains(*c)).collect();
+        let name: String =
+            self.rest().chars().take_while(|c| !c.is_whitespace() && !"()[]{}'\",=".contains(*c)).collect();
         if name.is_empty() {
             return Err(self.error("a call begins with a name"));
         }
@@ -327,16 +328,15 @@ impl<'a> Reader<'a> {
             }
             return Ok(());
         }
-        let key: String = self.rest().chars().take_while(|c| !c.is_whitespace() && !"()[]{}'\",=".contains(*c)).collect();
+        let key: String =
+            self.rest().chars().take_while(|c| !c.is_whitespace() && !"()[]{}'\",=".contains(*c)).collect();
         self.at += key.len();
         self.skip_space();
         let named = !key.is_empty() && self.peek() == Some('=') && !self.rest().starts_with("==");
         if !named {
             return Err(match self.text.get(start..).and_then(|rest| rest.chars().next()) {
                 None => self.error_at(start, "the text ends before the closing `)`"),
-                Some(_) => {
-                    self.error_at(start, format!("argument {position} has no name; write each as name=value"))
-                }
+                Some(_) => self.error_at(start, format!("argument {position} has no name; write each as name=value")),
             });
         }
         self.at += 1;

@@ -30,7 +30,9 @@ impl ByteVocab {
         Self {
             first_byte: 0,
             len: 261,
-            control: [(256, "<|endoftext|>"), (257, "<|im_start|>"), (258, "<|im_end|>")].map(|(id, t)| (id, t.to_owned())).into(),
+            control: [(256, "<|endoftext|>"), (257, "<|im_start|>"), (258, "<|im_end|>")]
+                .map(|(id, t)| (id, t.to_owned()))
+                .into(),
             user_defined: [(259, "<tool_call>"), (260, "</tool_call>")].map(|(id, t)| (id, t.to_owned())).into(),
             eos: 258,
             bos: None,
@@ -49,7 +51,17 @@ impl ByteVocab {
 
     /// With the ids of ChatGLM3.
     pub(crate) fn chatglm3() -> Self {
-        let control = ["[MASK]", "[gMASK]", "[sMASK]", "sop", "eop", "<|system|>", "<|user|>", "<|assistant|>", "<|observation|>"];
+        let control = [
+            "[MASK]",
+            "[gMASK]",
+            "[sMASK]",
+            "sop",
+            "eop",
+            "<|system|>",
+            "<|user|>",
+            "<|assistant|>",
+            "<|observation|>",
+        ];
         let mut control: BTreeMap<u32, String> = (64789..).zip(control.map(str::to_owned)).collect();
         control.insert(2, "</s>".to_owned());
         Self { first_byte: 3, len: 65_024, control, user_defined: BTreeMap::new(), eos: 2, bos: None }
@@ -92,7 +104,10 @@ impl Vocab for ByteVocab {
         if let Some(text) = self.user_defined.get(&id) {
             return text.clone().into_bytes();
         }
-        id.checked_sub(self.first_byte).and_then(|byte| u8::try_from(byte).ok()).map(|byte| vec![byte]).unwrap_or_default()
+        id.checked_sub(self.first_byte)
+            .and_then(|byte| u8::try_from(byte).ok())
+            .map(|byte| vec![byte])
+            .unwrap_or_default()
     }
 
     fn is_special(&self, id: u32) -> bool {
@@ -200,12 +215,18 @@ pub(crate) fn random_reply(grammars: &Grammars, grammar: &Grammar, vocab: &ByteV
         if walk.matcher.is_stopped() {
             return ids;
         }
-        let mask = walk.matcher.compute_mask().unwrap_or_else(|error| panic!("{error}\n{}\n{}", text_of(vocab, &ids), grammar.lark));
+        let mask = walk
+            .matcher
+            .compute_mask()
+            .unwrap_or_else(|error| panic!("{error}\n{}\n{}", text_of(vocab, &ids), grammar.lark));
         if mask.is_allowed(vocab.eos) && (random.below(3) == 0 || step > 3000) {
             return ids;
         }
         let allowed: Vec<u32> = (0..vocab.len).filter(|id| *id != vocab.eos && mask.is_allowed(*id)).collect();
         assert!(!allowed.is_empty(), "a dead end after {:?}\n{}", text_of(vocab, &ids), grammar.lark);
+        // Whole words only where nothing else will do.
+        let bytes: Vec<u32> = allowed.iter().copied().filter(|id| vocab.piece(*id).len() < 2).collect();
+        let allowed = if bytes.is_empty() { allowed } else { bytes };
         // Closers often, so that it ends; letters rather than odd bytes.
         let byte = |id: &u32| vocab.piece(*id).first().copied().unwrap_or(0);
         let closers: Vec<u32> = allowed.iter().copied().filter(|id| b"'\"]})`\n".contains(&byte(id))).collect();
@@ -338,7 +359,9 @@ pub(crate) fn joined(deltas: Vec<Delta>) -> Vec<Delta> {
         match (out.last_mut(), delta) {
             (Some(Delta::Text { text }), Delta::Text { text: more })
             | (Some(Delta::Reasoning { text }), Delta::Reasoning { text: more }) => text.push_str(&more),
-            (Some(Delta::CallArguments { id, text }), Delta::CallArguments { id: other, text: more }) if *id == other => {
+            (Some(Delta::CallArguments { id, text }), Delta::CallArguments { id: other, text: more })
+                if *id == other =>
+            {
                 text.push_str(&more);
             }
             (Some(Delta::CodeText { id, text }), Delta::CodeText { id: other, text: more }) if *id == other => {

@@ -48,7 +48,8 @@ pub(super) fn read(body: &str, tool: &str) -> (Vec<Item>, String) {
     let after = after.strip_prefix("```").unwrap_or(after).trim();
     if items.is_empty() {
         let problem = if after.is_empty() { "the call has no arguments" } else { "there is no call" };
-        let problem = format!("{problem}; after the line with the tool's name comes ```python\\ntool_call(name=value, …)\\n```");
+        let problem =
+            format!("{problem}; after the line with the tool's name comes ```python\\ntool_call(name=value, …)\\n```");
         return (vec![Item::Broken { problem }], String::new());
     }
     (items, after.to_owned())

@@ -41,12 +41,27 @@ enum Run {
     /// The first line, so far.
     Header(String),
     /// An unknown first line and what came after it.
-    Undecided { line: String, body: String },
-    Prose { begun: bool, held: String },
+    Undecided {
+        line: String,
+        body: String,
+    },
+    Prose {
+        begun: bool,
+        held: String,
+    },
     /// Prose that begins like `{"name"`: perhaps a call without its metadata line.
     Json(String),
-    Call { name: String, id: CallId, body: String, fence: Fence },
-    Code { id: CallId, source: String, fence: Fence },
+    Call {
+        name: String,
+        id: CallId,
+        body: String,
+        fence: Fence,
+    },
+    Code {
+        id: CallId,
+        source: String,
+        fence: Fence,
+    },
 }
 
 impl Default for Run {
@@ -254,7 +269,14 @@ impl Parser {
             match item {
                 Item::Call { name: own, arguments } => {
                     let own = own.unwrap_or_else(|| name.clone());
-                    let id = first.take().unwrap_or_else(|| self.reply.start_call(&own));
+                    let id = match first.take() {
+                        Some(id) => id,
+                        None => {
+                            let id = self.reply.start_call(&own);
+                            self.reply.arguments(&id, &arguments.to_string());
+                            id
+                        }
+                    };
                     self.reply.call(id, own, arguments);
                 }
                 Item::Broken { problem } => {

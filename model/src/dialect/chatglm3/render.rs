@@ -96,7 +96,10 @@ impl Prompt {
                 AssistantPart::Reasoning { .. } => continue,
                 AssistantPart::Call { call } => {
                     let arguments = call.arguments.as_object().cloned().unwrap_or_default();
-                    (call.name.as_str(), format!("```python\n{}\n```", write_call("tool_call", &arguments, Quotes::Double)))
+                    (
+                        call.name.as_str(),
+                        format!("```python\n{}\n```", write_call("tool_call", &arguments, Quotes::Double)),
+                    )
                 }
                 AssistantPart::Code { source, .. } => (INTERPRETER, format!("```python\n{source}\n```")),
                 AssistantPart::Malformed { name, raw, .. } => (name.as_deref().unwrap_or_default(), raw.clone()),

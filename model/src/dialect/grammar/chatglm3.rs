@@ -2,10 +2,10 @@
 
 use super::lark::{self, Lark, alternatives};
 use super::{Wanted, python, wanted};
+use crate::Request;
 use crate::dialect::chatglm3::ids;
 use crate::dialect::reply::INTERPRETER;
 use crate::dialect::{DialectError, Grammar};
-use crate::Request;
 
 /// The grammar of a reply: prose after an empty metadata line, a call, or prose and then a call.
 ///

@@ -43,7 +43,9 @@ pub(super) fn arguments(schema: &Value) -> Result<String, String> {
     };
     let builder = GrammarBuilder::new(None, ParserLimits::default());
     options.json_to_llg(builder, schema.clone()).map_err(|error| format!("{error:#}"))?;
-    let Some(map) = schema.as_object_mut() else { return Err("the parameters are not the schema of an object".to_owned()) };
+    let Some(map) = schema.as_object_mut() else {
+        return Err("the parameters are not the schema of an object".to_owned());
+    };
     map.insert(
         "x-guidance".to_owned(),
         json!({"whitespace_flexible": true, "whitespace_pattern": WHITE_SPACE, "coerce_one_of": true}),
@@ -83,7 +85,9 @@ fn fill_any(schema: &mut Value) {
     if is(map, "array") && !map.contains_key("items") && !map.contains_key("prefixItems") {
         map.insert("items".to_owned(), any(ANY_DEPTH - 1));
     }
-    if is(map, "object") && !["properties", "additionalProperties", "patternProperties"].iter().any(|key| map.contains_key(*key)) {
+    if is(map, "object")
+        && !["properties", "additionalProperties", "patternProperties"].iter().any(|key| map.contains_key(*key))
+    {
         map.insert("additionalProperties".to_owned(), any(ANY_DEPTH - 1));
     }
 }

@@ -6,10 +6,10 @@
 
 use super::lark::{self, Lark, alternatives};
 use super::{Wanted, json, wanted};
+use crate::Request;
 use crate::dialect::chat::interpreter_tool;
 use crate::dialect::reply::INTERPRETER;
 use crate::dialect::{DialectError, Grammar};
-use crate::Request;
 
 /// How a model writes its calls.
 #[derive(Debug, Clone, Default)]

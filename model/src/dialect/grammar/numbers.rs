@@ -196,7 +196,8 @@ fn options_to(bound: &str, open: bool) -> Vec<String> {
     let mut rest = bound;
     while let Some((digit, after)) = split_digit(rest) {
         if digit > 0 {
-            options.extend(digit_range(0, digit - 1).map(|range| format!("{head}{range}{}", tail(room(head.len() + 1)))));
+            options
+                .extend(digit_range(0, digit - 1).map(|range| format!("{head}{range}{}", tail(room(head.len() + 1)))));
         }
         head.push_str(&digit.to_string());
         // What stops here is less, as long as digits other than zero follow in the bound.
@@ -206,7 +207,8 @@ fn options_to(bound: &str, open: bool) -> Vec<String> {
         rest = after;
     }
     if !open {
-        let zeros = if head.is_empty() { format!("0{{1,{FRACTION}}}") } else { format!("{head}0{{0,{}}}", room(head.len())) };
+        let zeros =
+            if head.is_empty() { format!("0{{1,{FRACTION}}}") } else { format!("{head}0{{0,{}}}", room(head.len())) };
         options.push(zeros);
     }
     options

@@ -38,8 +38,12 @@ fn integers_without_a_bound_fit_into_64_bits() {
 
 #[test]
 fn decimals_lie_between_the_bounds() {
-    let values = [-13.5, -2.75, -1.0, -0.5, -0.001, 0.0, 0.001, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 9.99, 10.0, 13.5, 100.0, 1e6];
-    let digits = ["0", "00", "1", "10", "25", "249", "250", "2500001", "3", "5", "50", "499", "501", "75", "99", "999999", "001", "000999"];
+    let values =
+        [-13.5, -2.75, -1.0, -0.5, -0.001, 0.0, 0.001, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 9.99, 10.0, 13.5, 100.0, 1e6];
+    let digits = [
+        "0", "00", "1", "10", "25", "249", "250", "2500001", "3", "5", "50", "499", "501", "75", "99", "999999", "001",
+        "000999",
+    ];
     let mut texts: Vec<String> = Vec::new();
     for whole in ["0", "1", "2", "9", "10", "13", "14", "99", "100", "101", "999999", "1000000", "1000001"] {
         for sign in ["", "-"] {
@@ -70,7 +74,10 @@ fn decimals_lie_between_the_bounds() {
                         taken += 1;
                         assert!(inside(value), "{text} taken: {low:?} {low_open} {high:?} {high_open}\n{pattern}");
                     } else if ![low, high, Some(0.0)].contains(&Some(value))
-                        && [low, high, Some(0.0)].iter().flatten().all(|bound| bound.trunc().abs() != value.trunc().abs())
+                        && [low, high, Some(0.0)]
+                            .iter()
+                            .flatten()
+                            .all(|bound| bound.trunc().abs() != value.trunc().abs())
                     {
                         // Between bounds with one whole part the forms are fewer.
                         assert!(!inside(value), "{text} refused: {low:?} {low_open} {high:?} {high_open}\n{pattern}");

@@ -36,7 +36,9 @@ struct Converter<'a> {
 
 impl Converter<'_> {
     fn keywords(&mut self, schema: &Value, path: &Path) -> Result<String, Problem> {
-        let Some(map) = schema.as_object() else { return Err(path.problem("the parameters are not the schema of an object")) };
+        let Some(map) = schema.as_object() else {
+            return Err(path.problem("the parameters are not the schema of an object"));
+        };
         check_keywords(map, path)?;
         if let Some(keyword) = others(map, &["type", "properties", "required", "additionalProperties"]) {
             return Err(path.keyword(keyword));
@@ -258,7 +260,11 @@ impl Converter<'_> {
         };
         let extra = extra.map(|value| {
             // No escapes: two ways to write one key would let a declared one through.
-            let mut key = format!("({} | {})", lark::regex(r"'[^'\\\x00-\x1f\x7f]{0,64}'"), lark::regex(r#""[^"\\\x00-\x1f\x7f]{0,64}""#));
+            let mut key = format!(
+                "({} | {})",
+                lark::regex(r"'[^'\\\x00-\x1f\x7f]{0,64}'"),
+                lark::regex(r#""[^"\\\x00-\x1f\x7f]{0,64}""#)
+            );
             if !taken.is_empty() {
                 key = format!("({key} & ~({}))", alternatives(&taken));
             }
@@ -276,7 +282,11 @@ impl Converter<'_> {
         let (mut after, mut begin) = match extra {
             Some((extra, most)) => {
                 let after = format!("({separator} {extra}){{0,{most}}}");
-                let begin = if most > 1 { format!("({extra} ({separator} {extra}){{0,{}}})?", most - 1) } else { format!("({extra})?") };
+                let begin = if most > 1 {
+                    format!("({extra} ({separator} {extra}){{0,{}}})?", most - 1)
+                } else {
+                    format!("({extra})?")
+                };
                 (self.lark.rule(after), self.lark.rule(begin))
             }
             None => (self.lark.rule("\"\""), self.lark.rule("\"\"")),
@@ -312,7 +322,8 @@ impl Converter<'_> {
     fn any(&mut self, depth: usize) -> String {
         let string = strings::any(self.lark);
         let number = numbers::decimal(None, None).unwrap_or_default();
-        let scalar = self.lark.terminal(format!("{string} | {} | \"True\" | \"False\" | \"None\"", lark::regex(&number)));
+        let scalar =
+            self.lark.terminal(format!("{string} | {} | \"True\" | \"False\" | \"None\"", lark::regex(&number)));
         if depth == 0 {
             return scalar;
         }

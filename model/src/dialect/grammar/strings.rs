@@ -156,7 +156,9 @@ fn check_inside(pattern: &str) -> Result<(), String> {
         match c {
             '\\' => match chars.next() {
                 Some(c @ ('b' | 'B')) if !class => return Err(format!("`\\{c}` cannot be turned into a grammar")),
-                Some(c @ '1'..='9') => return Err(format!("the back reference `\\{c}` cannot be turned into a grammar")),
+                Some(c @ '1'..='9') => {
+                    return Err(format!("the back reference `\\{c}` cannot be turned into a grammar"));
+                }
                 _ => {}
             },
             '[' => {
@@ -170,7 +172,11 @@ fn check_inside(pattern: &str) -> Result<(), String> {
             '^' | '$' if !class => return Err(format!("`{c}` inside a pattern cannot be turned into a grammar")),
             '(' if !class => {
                 let ahead: String = chars.clone().take(3).collect();
-                if ahead.starts_with("?=") || ahead.starts_with("?!") || ahead.starts_with("?<=") || ahead.starts_with("?<!") {
+                if ahead.starts_with("?=")
+                    || ahead.starts_with("?!")
+                    || ahead.starts_with("?<=")
+                    || ahead.starts_with("?<!")
+                {
                     return Err("looking ahead or behind cannot be turned into a grammar".to_owned());
                 }
             }

@@ -63,6 +63,8 @@ pub(crate) struct Parser {
     object_at: usize,
     /// The first possible end of a container that stands inside a string of the object, before and after it.
     mark: Option<(usize, usize)>,
+    /// Behind the mark another tag was opened: what comes next tells whether that is a call.
+    reopened: bool,
     tag: bool,
     fence: bool,
     list: bool,
@@ -91,11 +93,17 @@ enum State {
     Text,
     Think,
     Opening(Opening),
-    Object { scanner: Scanner, live: Option<CallId> },
+    Object {
+        scanner: Scanner,
+        live: Option<CallId>,
+    },
     /// In a container, between its objects.
     Between,
     /// In a tag, something that is no JSON, and the call that was announced there.
-    Junk { live: Option<CallId>, name: Option<String> },
+    Junk {
+        live: Option<CallId>,
+        name: Option<String>,
+    },
 }
 
 impl State {
@@ -115,6 +123,7 @@ impl Parser {
             held: String::new(),
             object_at: 0,
             mark: None,
+            reopened: false,
             tag: false,
             fence: false,
             list: false,
@@ -166,7 +175,8 @@ impl Parser {
             self.line_start |= c == '\n';
         } else if self.after_object && matches!(c, ',' | ';') {
             // Between two calls, as some models write them.
-        } else if self.line_start && self.offers_calls() && self.releases < MAX_RELEASES && matches!(c, '{' | '[' | '`') {
+        } else if self.line_start && self.offers_calls() && self.releases < MAX_RELEASES && matches!(c, '{' | '[' | '`')
+        {
             self.held.push(c);
             self.state = State::Opening(match c {
                 '`' => Opening::Ticks(1),
@@ -383,6 +393,7 @@ impl Parser {
     fn leave_container(&mut self) {
         self.held.clear();
         self.mark = None;
+        self.reopened = false;
         self.tag = false;
         self.fence = false;
         self.list = false;
@@ -403,6 +414,7 @@ impl Parser {
                 let name = scanner.name.clone();
                 if let Some(name) = name.filter(|name| self.tag || self.settings.tools.contains(name))
                     && !(self.settings.interpreter && name == INTERPRETER)
+                    && !scanner.described
                     && live.is_none()
                 {
                     let id = self.reply.start_call(&name);
@@ -442,12 +454,18 @@ impl Parser {
             Some(CLOSE_TAG.len())
         } else if self.fence && self.held.ends_with("\n```") {
             Some(FENCE.len() + 1)
-        } else if self.mark.is_some() && self.tag && self.held.ends_with(OPEN_TAG) {
-            self.cut_at_mark();
-            return;
         } else {
             None
         };
+        if self.mark.is_some() && self.held.ends_with(OPEN_TAG) {
+            self.reopened = self.tag;
+        } else if self.reopened && !self.held.ends_with(char::is_whitespace) {
+            self.reopened = false;
+            if self.held.ends_with(['{', '[', '`']) {
+                self.cut_at_mark();
+                return;
+            }
+        }
         let Some(length) = end else { return };
         let before = self.held.len() - length;
         if in_string {
@@ -503,6 +521,11 @@ impl Parser {
                     self.after_object();
                     return;
                 }
+                None if !self.tag && live.is_none() && reading::is_definition(&value) => {
+                    self.state = State::Object { scanner, live };
+                    self.release();
+                    return;
+                }
                 None => "this is no call; write {\"name\": TOOL, \"arguments\": {…}}".to_owned(),
             },
             Err(problem) => format!("the JSON cannot be read: {problem}"),
@@ -537,6 +560,7 @@ impl Parser {
     fn after_object(&mut self) {
         self.held.clear();
         self.mark = None;
+        self.reopened = false;
         if !(self.tag || self.fence || self.list) {
             self.leave_container();
             self.line_start = true;

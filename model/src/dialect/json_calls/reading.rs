@@ -60,11 +60,20 @@ fn one(map: &Map<String, Value>) -> Option<JsonCall> {
 
 fn with_arguments(name: &str, map: &Map<String, Value>) -> Option<JsonCall> {
     let arguments = ARGUMENT_KEYS.iter().find_map(|key| map.get(*key))?;
-    // A model that tells which tools it has writes down their definitions.
-    if arguments.get("properties").is_some_and(Value::is_object) && map.contains_key("description") {
+    if defines_tool(map) {
         return None;
     }
     Some(JsonCall { name: name.to_owned(), arguments: arguments_of(arguments) })
+}
+
+/// True for the definition of a tool. A model that tells which tools it has writes them down.
+pub(crate) fn is_definition(value: &Value) -> bool {
+    value.as_object().is_some_and(|map| defines_tool(map.get("function").and_then(Value::as_object).unwrap_or(map)))
+}
+
+fn defines_tool(map: &Map<String, Value>) -> bool {
+    let schema = map.get("parameters").or_else(|| map.get("arguments"));
+    map.contains_key("description") && schema.is_some_and(|schema| schema.get("properties").is_some_and(Value::is_object))
 }
 
 fn arguments_of(value: &Value) -> Result<Value, String> {

@@ -43,6 +43,8 @@ pub(super) struct Scanner {
     pub(super) keys: usize,
     /// The value of `name`, once it is complete.
     pub(super) name: Option<String>,
+    /// The key `description` was there: the object defines a tool, or may.
+    pub(super) described: bool,
     /// A key for arguments was there.
     pub(super) has_arguments: bool,
     text: String,
@@ -58,6 +60,7 @@ impl Scanner {
             key: String::new(),
             keys: 0,
             name: None,
+            described: false,
             has_arguments: false,
             text: String::new(),
         }
@@ -145,6 +148,7 @@ impl Scanner {
                 self.key = std::mem::take(&mut self.text);
                 self.keys += 1;
                 self.place = Place::Colon;
+                self.described |= self.key == "description";
                 self.has_arguments |= is_argument_key(&self.key);
                 return Event::Key;
             }

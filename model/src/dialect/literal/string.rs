@@ -52,7 +52,7 @@ impl Reader<'_> {
         loop {
             let at = self.at;
             let Some(c) = self.next() else {
-                return Err(self.error_at(start, "a string that is never closed begins"));
+                return Err(self.error_at(start, "a string begins here and is never closed"));
             };
             if c == quote {
                 if !triple {

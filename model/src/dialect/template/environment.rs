@@ -70,7 +70,8 @@ fn tojson(value: &minijinja::Value, indent: Option<minijinja::Value>, options: K
         Some(indent) => Some(indent),
         None => options.get::<Option<minijinja::Value>>("indent")?,
     };
-    let indent = indent.filter(|indent| !indent.is_none()).and_then(|indent| indent.as_usize()).map(|width| width.min(16));
+    let indent =
+        indent.filter(|indent| !indent.is_none()).and_then(|indent| indent.as_usize()).map(|width| width.min(16));
     // Without them the text would be the same: letters are never escaped, and keys keep their order unless asked.
     for option in ["ensure_ascii", "separators"] {
         let _: Option<minijinja::Value> = options.get(option)?;
@@ -100,9 +101,9 @@ pub(super) fn to_jinja(value: &Value) -> minijinja::Value {
         }
         Value::String(text) => minijinja::Value::from(text.as_str()),
         Value::Array(items) => items.iter().map(to_jinja).collect(),
-        Value::Object(map) => {
-            minijinja::Value::from_pairs(map.iter().map(|(key, value)| (minijinja::Value::from(key.as_str()), to_jinja(value))))
-        }
+        Value::Object(map) => minijinja::Value::from_pairs(
+            map.iter().map(|(key, value)| (minijinja::Value::from(key.as_str()), to_jinja(value))),
+        ),
     }
 }
 
@@ -144,7 +145,17 @@ fn from_jinja(value: &minijinja::Value, depth: usize) -> Result<Value, Error> {
 /// The parts of `strftime` that templates use. UTC.
 fn strftime(format: &str, seconds: u64) -> String {
     const MONTHS: [&str; 12] = [
-        "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+        "January",
+        "February",
+        "March",
+        "April",
+        "May",
+        "June",
+        "July",
+        "August",
+        "September",
+        "October",
+        "November",
         "December",
     ];
     const DAYS: [&str; 7] = ["Thursday", "Friday", "Saturday", "Sunday", "Monday", "Tuesday", "Wednesday"];

@@ -121,7 +121,8 @@ impl Guard {
             } else if c == self.bracket {
                 let (number, after) = after.split_once(self.bracket).ok_or_else(unknown_reply)?;
                 // In their order and each once, or the prompt would not grow at its end only.
-                let tokens = self.recorded.get(next).filter(|_| number.parse() == Ok(next)).ok_or_else(unknown_reply)?;
+                let tokens =
+                    self.recorded.get(next).filter(|_| number.parse() == Ok(next)).ok_or_else(unknown_reply)?;
                 next += 1;
                 flush(&mut text, &mut pieces);
                 pieces.push(Piece::Tokens(tokens.clone()));

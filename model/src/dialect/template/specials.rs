@@ -1,10 +1,10 @@
-//! The control tokens of a vocabulary, found by their text.
+//! The tokens that a template writes by their text: control tokens, and marks such as `<tool_call>`.
 
 use std::collections::HashMap;
 
 use crate::Vocab;
 
-/// Control tokens by text.
+/// Control tokens and marks by text.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Specials {
     /// By first character; within one, the longest first.
@@ -16,7 +16,7 @@ impl Specials {
     pub(crate) fn of(vocab: &dyn Vocab) -> Self {
         let mut specials = Self::default();
         for id in 0..vocab.len() {
-            if vocab.is_special(id)
+            if (vocab.is_special(id) || vocab.is_mark(id))
                 && let Some(text) = vocab.special_text(id)
                 // One character cannot be told from text by anything put inside it.
                 && text.chars().nth(1).is_some()

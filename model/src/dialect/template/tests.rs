@@ -40,7 +40,11 @@ fn specials() -> Specials {
 
 fn render(source: &str, messages: Value) -> Result<String, DialectError> {
     let messages = messages.as_array().cloned().unwrap_or_default();
-    ChatTemplate::new(source, "<s>", "</s>")?.render(&Input { messages, tools: vec![json!({"名": [1, 2.0]})], generation: true })
+    ChatTemplate::new(source, "<s>", "</s>")?.render(&Input {
+        messages,
+        tools: vec![json!({"名": [1, 2.0]})],
+        generation: true,
+    })
 }
 
 #[test]
@@ -50,8 +54,13 @@ fn templates_get_what_hugging_face_gives_them() {
         {{ tools | tojson }}{{ tools | tojson(indent=2) }}{{ strftime_now('%%') }}\
         {%- set ns = namespace(n=0) %}{% for i in range(10) %}{% if i == 3 %}{% break %}{% endif %}{% set ns.n = ns.n + i %}{% endfor %}\
         {{ ns.n }}{% macro f(x) %}[{{ x }}]{% endmacro %}{{ f('y') }}{{ messages[1:] | length }}{{ nothing }}";
-    let text = render(source, json!([{"role": "user", "content": "q <b> 'x'  "}, {"role": "assistant", "content": "a"}])).unwrap();
-    assert_eq!(text, "<s>q <b> 'x'/\n[{\"名\": [1, 2.0]}][\n  {\n    \"名\": [\n      1,\n      2.0\n    ]\n  }\n]%3[y]1");
+    let text =
+        render(source, json!([{"role": "user", "content": "q <b> 'x'  "}, {"role": "assistant", "content": "a"}]))
+            .unwrap();
+    assert_eq!(
+        text,
+        "<s>q <b> 'x'/\n[{\"名\": [1, 2.0]}][\n  {\n    \"名\": [\n      1,\n      2.0\n    ]\n  }\n]%3[y]1"
+    );
 }
 
 #[test]
@@ -59,7 +68,10 @@ fn a_template_that_refuses_or_runs_away_is_an_error() {
     for (source, expected) in [
         ("{{ raise_exception('only user and assistant') }}", "only user and assistant"),
         ("{% for i in range(100000) %}{% for j in range(100000) %}{% endfor %}{% endfor %}", "fuel"),
-        ("{% set ns = namespace(s='aaaaaaaaaaaaaaaa') %}{% for i in range(40) %}{% set ns.s = ns.s ~ ns.s %}{% endfor %}", "fuel"),
+        (
+            "{% set ns = namespace(s='aaaaaaaaaaaaaaaa') %}{% for i in range(40) %}{% set ns.s = ns.s ~ ns.s %}{% endfor %}",
+            "fuel",
+        ),
         ("{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", "recursion"),
         ("{% for i in range(2000) %}{{ 'aaaaaaaaaa' * 1000 }}{% endfor %}", "more than 16777216 bytes"),
         ("{{ 1 // 0 }}", "unable to calculate"),
@@ -118,7 +130,12 @@ fn what_the_template_leaves_out_before_an_old_reply_is_put_back() {
     let mut guard = Guard::new(std::iter::empty(), std::iter::empty(), &specials).unwrap();
     let mark = guard.recorded(&[9]);
     let text = |rendered: &str| guard.split(rendered, &specials, "<|a|>model\n<think>\n").unwrap();
-    let whole = vec![Piece::Text("u".into()), Piece::Special(1), Piece::Text("model\n<think>\n".into()), Piece::Tokens(vec![9])];
+    let whole = vec![
+        Piece::Text("u".into()),
+        Piece::Special(1),
+        Piece::Text("model\n<think>\n".into()),
+        Piece::Tokens(vec![9]),
+    ];
     assert_eq!(text(&format!("u<|a|>model\n{mark}")), whole);
     assert_eq!(text(&format!("u<|a|>model\n<think>\n{mark}")), whole);
     assert_eq!(text(&format!("u{mark}")), [Piece::Text("u".into()), Piece::Tokens(vec![9])]);
