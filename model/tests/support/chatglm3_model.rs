@@ -79,7 +79,7 @@ fn build(pieces: &[Piece], seed: u64) -> Writer {
     file.set("chatglm.attention.layer_norm_rms_epsilon", Value::F32(1e-5));
     file.set("chatglm.rope.freq_base", Value::F32(10_000.0));
     vocabulary(&mut file, pieces);
-    weights(&mut file, &mut Random(seed));
+    weights(&mut file, pieces, &mut Random(seed));
     file
 }
 
@@ -125,20 +125,36 @@ fn vocabulary(file: &mut Writer, pieces: &[Piece]) {
     );
 }
 
-fn weights(file: &mut Writer, random: &mut Random) {
+/// Random weights, but for one column. The embedding of every token has the same number there, so it comes through to
+/// the output as a constant, and there it makes tokens that close something likelier than chance. Without it a string
+/// that may be of any length would seldom end: one token in some thousands holds a quote.
+fn weights(file: &mut Writer, pieces: &[Piece], random: &mut Random) {
     let kv = KV_HEADS * HEAD_WIDTH;
-    let mut matrix = |file: &mut Writer, name: &str, columns: usize, rows: usize, spread: f32| {
-        let values: Vec<f32> = (0..columns * rows).map(|_| random.next() * spread).collect();
+    let mut matrix = |file: &mut Writer,
+                      name: &str,
+                      columns: usize,
+                      rows: usize,
+                      spread: f32,
+                      first: &dyn Fn(usize) -> Option<f32>| {
+        let mut values: Vec<f32> = (0..columns * rows).map(|_| random.next() * spread).collect();
+        for (row, values) in values.chunks_exact_mut(columns).enumerate() {
+            values[0] = first(row).unwrap_or(values[0]);
+        }
         file.tensor(name, &[columns, rows], q8_0(&values));
     };
-    // Spreads that keep each layer's output about as large as its input: what comes next stays open, and depends on
-    // what was written.
-    matrix(file, "token_embd.weight", WIDTH, VOCABULARY, 1.0);
-    matrix(file, "output.weight", WIDTH, VOCABULARY, 0.4);
-    matrix(file, "blk.0.attn_qkv.weight", WIDTH, WIDTH + 2 * kv, 0.2);
-    matrix(file, "blk.0.attn_output.weight", WIDTH, WIDTH, 0.2);
-    matrix(file, "blk.0.ffn_up.weight", WIDTH, 2 * FEED_FORWARD, 0.2);
-    matrix(file, "blk.0.ffn_down.weight", FEED_FORWARD, WIDTH, 0.2);
+    let closing = |row: usize| {
+        let closes = pieces.get(row).is_some_and(|piece| piece.text.contains(['\'', '"', ')', ']', '}']));
+        Some(if closes { 1.6 } else { 0.0 })
+    };
+    let none = |_| None;
+    // Spreads that keep what a layer adds about as large as what it gets: what comes next stays open, and depends on what
+    // was written.
+    matrix(file, "token_embd.weight", WIDTH, VOCABULARY, 1.0, &|_| Some(2.0));
+    matrix(file, "output.weight", WIDTH, VOCABULARY, 0.2, &closing);
+    matrix(file, "blk.0.attn_qkv.weight", WIDTH, WIDTH + 2 * kv, 0.2, &none);
+    matrix(file, "blk.0.attn_output.weight", WIDTH, WIDTH, 0.2, &none);
+    matrix(file, "blk.0.ffn_up.weight", WIDTH, 2 * FEED_FORWARD, 0.2, &none);
+    matrix(file, "blk.0.ffn_down.weight", FEED_FORWARD, WIDTH, 0.2, &none);
     let bias = (0..WIDTH + 2 * kv).map(|_| random.next() * 0.1).collect();
     file.tensor("blk.0.attn_qkv.bias", &[WIDTH + 2 * kv], Data::F32(bias));
     for norm in ["output_norm.weight", "blk.0.attn_norm.weight", "blk.0.ffn_norm.weight"] {
