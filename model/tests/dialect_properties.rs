@@ -1,4 +1,12 @@
 //! Any reply at all: nothing panics, the cut into chunks does not matter, nothing is lost.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "a test fails by panicking"
+)]
 
 mod dialects;
 
@@ -18,18 +26,63 @@ enum Piece {
 
 fn words() -> impl Strategy<Value = String> {
     let known = prop::sample::select(vec![
-        "{", "}", "[", "]", "(", ")", "\"", "'", ",", ":", "\n", " ", "\\", "```", "```json\n", "```python\n", "<tool_call>",
-        "</tool_call>", "<think>", "</think>", "{\"name\": \"track\"", "\"arguments\": {", "\"parameters\": ", "name", "track", "track\n",
-        "interpreter", "interpreter\n", "tool_call(", "symbol='1'", "[[训练时间]]", "[[训", "\0", "👋", "中文", "a", "1", "true",
-        "{\"name\": \"track\", \"arguments\": {\"symbol\": \"1\"}}", "<|assistant|>", "{'name': 'other', 'args': {}}", "{\"a\": 1}",
+        "{",
+        "}",
+        "[",
+        "]",
+        "(",
+        ")",
+        "\"",
+        "'",
+        ",",
+        ":",
+        "\n",
+        " ",
+        "\\",
+        "```",
+        "```json\n",
+        "```python\n",
+        "<tool_call>",
+        "</tool_call>",
+        "<think>",
+        "</think>",
+        "{\"name\": \"track\"",
+        "\"arguments\": {",
+        "\"parameters\": ",
+        "name",
+        "track",
+        "track\n",
+        "interpreter",
+        "interpreter\n",
+        "tool_call(",
+        "symbol='1'",
+        "[[训练时间]]",
+        "[[训",
+        "\0",
+        "👋",
+        "中文",
+        "a",
+        "1",
+        "true",
+        "{\"name\": \"track\", \"arguments\": {\"symbol\": \"1\"}}",
+        "<|assistant|>",
+        "{'name': 'other', 'args': {}}",
+        "{\"a\": 1}",
     ]);
     prop_oneof![8 => known.prop_map(str::to_owned), 1 => any::<String>(), 1 => "[a-z \n]{0,9}"]
 }
 
 fn pieces() -> impl Strategy<Value = Vec<Piece>> {
     let special = prop::sample::select(vec![
-        (64796, "<|assistant|>"), (64797, "<|observation|>"), (64789, "[MASK]"), (2, "</s>"), (259, "<tool_call>"),
-        (260, "</tool_call>"), (261, "<think>"), (262, "</think>"), (256, "<|endoftext|>"),
+        (64796, "<|assistant|>"),
+        (64797, "<|observation|>"),
+        (64789, "[MASK]"),
+        (2, "</s>"),
+        (259, "<tool_call>"),
+        (260, "</tool_call>"),
+        (261, "<think>"),
+        (262, "</think>"),
+        (256, "<|endoftext|>"),
     ]);
     let piece = prop_oneof![
         9 => prop::collection::vec(words(), 1..8).prop_map(|words| Piece::Text(words.concat())),
@@ -49,7 +102,11 @@ fn dialects() -> Vec<Box<dyn Dialect>> {
 
 fn request(tools: bool) -> Request {
     Request {
-        tools: if tools { ["track", "get_weather"].map(|name| tool(name, json!({"type": "object"}))).to_vec() } else { vec![] },
+        tools: if tools {
+            ["track", "get_weather"].map(|name| tool(name, json!({"type": "object"}))).to_vec()
+        } else {
+            vec![]
+        },
         interpreter: tools,
         ..Request::default()
     }

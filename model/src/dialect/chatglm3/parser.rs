@@ -370,10 +370,7 @@ fn after_or_within<'a>(text: &'a str, mark: &str) -> Option<Option<&'a str>> {
 fn call_begins(text: &str) -> Option<bool> {
     match after_or_within(text, "tool_call")? {
         None => Some(false),
-        Some(rest) => match rest.trim_start_matches([' ', '\t']).chars().next() {
-            None => None,
-            Some(c) => Some(c == '('),
-        },
+        Some(rest) => rest.trim_start_matches([' ', '\t']).chars().next().map(|c| c == '('),
     }
 }
 

@@ -1,7 +1,8 @@
 //! ChatGLM3's replies: runs that begin with a metadata line.
 
 use super::lark::{self, Lark, alternatives};
-use super::{Wanted, python, wanted};
+use super::syntax::Syntax;
+use super::{WORDS, Wanted, answers, convert, wanted};
 use crate::Request;
 use crate::dialect::chatglm3::ids;
 use crate::dialect::reply::INTERPRETER;
@@ -12,6 +13,11 @@ use crate::dialect::{DialectError, Grammar};
 /// # Errors
 /// [`DialectError::Schema`] and [`DialectError::ToolChoice`].
 pub(crate) fn grammar(request: &Request) -> Result<Option<Grammar>, DialectError> {
+    if answers(request) {
+        let mut lark = Lark::new();
+        let words = lark.terminal(lark::regex(&format!(r" {{0,2}}\n {{0,2}}{WORDS}")));
+        return Ok(Some(Grammar { lark: lark.finish(&words) }));
+    }
     let Some(wanted) = wanted(request)? else { return Ok(None) };
     let mut lark = Lark::new();
     let call = call(&mut lark, &wanted)?;
@@ -51,7 +57,7 @@ fn call(lark: &mut Lark, wanted: &Wanted<'_>) -> Result<String, DialectError> {
     let end = lark.terminal(lark::literal(")\n```"));
     let mut options = Vec::new();
     for tool in &wanted.tools {
-        let arguments = python::arguments(lark, &tool.parameters)
+        let arguments = convert::arguments(lark, &tool.parameters, Syntax::Python)
             .map_err(|problem| DialectError::Schema { tool: tool.name.clone(), problem })?;
         let head = lark.terminal(format!(
             "{} {} {} {}",

@@ -5,7 +5,7 @@
 //! another value, after which the text goes on.
 
 use super::lark::{self, Lark, alternatives};
-use super::{Wanted, json, wanted};
+use super::{WORDS, Wanted, answers, json, wanted};
 use crate::Request;
 use crate::dialect::chat::interpreter_tool;
 use crate::dialect::reply::INTERPRETER;
@@ -46,6 +46,9 @@ const NAMED: &str = r#"\{[ \t\r\n]*["']name["'][ \t\r\n]*:"#;
 /// # Errors
 /// [`DialectError::Schema`] and [`DialectError::ToolChoice`].
 pub(crate) fn grammar(request: &Request, style: &Style) -> Result<Option<Grammar>, DialectError> {
+    if answers(request) {
+        return Ok(Some(answer(style)));
+    }
     let Some(wanted) = wanted(request)? else { return Ok(None) };
     let mut reply = Reply::new(&wanted, style)?;
     let start = if wanted.must {
@@ -66,6 +69,36 @@ pub(crate) fn grammar(request: &Request, style: &Style) -> Result<Option<Grammar
     Ok(Some(Grammar { lark: reply.lark.finish(&start) }))
 }
 
+/// Words, in which no call begins; a thought may come before them.
+fn answer(style: &Style) -> Grammar {
+    let mut lark = Lark::new();
+    let fence = format!("(?:{FENCE})?");
+    let words = lark.terminal(format!(
+        "{} & ~({}) & ~({})",
+        lark::regex(WORDS),
+        lark::regex(&format!(r"{LINE}{fence}(?:\[[ \t\r\n]*)?{NAMED}{ANY}")),
+        lark::regex(&format!("{ANY}<tool_call>{ANY}")),
+    ));
+    let space = lark.terminal(lark::regex(r"[ \t\r\n]{1,4}"));
+    let (open, close) = style.thoughts;
+    let close = match close {
+        Some(id) => {
+            let inside = lark.terminal(lark::regex("(?s:.+)"));
+            format!("({inside})? <[{id}]>")
+        }
+        None => lark.lazy(&lark::regex(&format!("{ANY}</think>"))),
+    };
+    let start = if style.thinking {
+        format!("{close} ({space})? {words}")
+    } else if style.reasons {
+        let open = open.map_or_else(|| "\"<think>\"".to_owned(), |id| format!("<[{id}]>"));
+        format!("{words} | {open} {close} ({space})? {words}")
+    } else {
+        words
+    };
+    Grammar { lark: lark.finish(&start) }
+}
+
 struct Reply<'a> {
     lark: Lark,
     style: &'a Style,
@@ -81,14 +114,14 @@ impl<'a> Reply<'a> {
         let mut lark = Lark::new();
         let mut tools: Vec<(&str, String)> = Vec::new();
         for tool in &wanted.tools {
-            let schema = json::arguments(&tool.parameters)
+            let schema = json::arguments(&mut lark, &tool.parameters)
                 .map_err(|problem| DialectError::Schema { tool: tool.name.clone(), problem })?;
             tools.push((&tool.name, schema));
         }
         let interpreter = interpreter_tool();
         if wanted.interpreter {
             let schema = interpreter.get("parameters").cloned().unwrap_or_default();
-            let schema = json::arguments(&schema)
+            let schema = json::arguments(&mut lark, &schema)
                 .map_err(|problem| DialectError::Schema { tool: INTERPRETER.to_owned(), problem })?;
             tools.push((INTERPRETER, schema));
         }

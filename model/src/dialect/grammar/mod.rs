@@ -5,12 +5,13 @@
 pub(crate) mod chatglm3;
 pub(crate) mod json_reply;
 
+mod convert;
 mod json;
 mod lark;
 mod numbers;
-mod python;
 mod schema;
 mod strings;
+mod syntax;
 
 use glassbox_tools::ToolSpec;
 
@@ -31,6 +32,14 @@ pub(crate) struct Wanted<'a> {
     pub(crate) several: bool,
 }
 
+/// True where the reply must be an answer in words, though there is something to call.
+pub(crate) fn answers(request: &Request) -> bool {
+    request.tool_choice == ToolChoice::Answer && (request.interpreter || !request.tools.is_empty())
+}
+
+/// Text that begins with a word: not with a fence, a bracket or a tag, as calls do.
+const WORDS: &str = r"[^`{}<>\[\]\s](?s:.*)";
+
 /// Reads `tool_choice`; `None` where nothing is to be constrained.
 ///
 /// # Errors
@@ -45,7 +54,8 @@ pub(crate) fn wanted(request: &Request) -> Result<Option<Wanted<'_>>, DialectErr
     };
     let nothing = all.tools.is_empty() && !all.interpreter;
     match &request.tool_choice {
-        ToolChoice::None => Ok(None),
+        // An answer has a grammar of its own: see `answers`.
+        ToolChoice::None | ToolChoice::Answer => Ok(None),
         ToolChoice::Auto if nothing => Ok(None),
         ToolChoice::Auto => Ok(Some(all)),
         ToolChoice::Required if nothing => impossible("a call (`required`)", "no tool is offered".to_owned()),

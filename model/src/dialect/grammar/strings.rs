@@ -1,33 +1,41 @@
-//! Python strings as terminals.
+//! Strings as terminals.
 
 use llguidance::derivre::{RegexAst, RegexBuilder};
 use serde_json::{Map, Value};
 
-use super::lark::{self, Lark};
+use super::lark::{self, Lark, alternatives};
 use super::schema::{Path, Problem, count};
+use super::syntax::Syntax;
 
 /// Characters that need no escape, besides the quote and the backslash.
 const PLAIN: &str = r"\x00-\x1f\x7f";
-
-/// Escapes as `repr` writes them. Surrogates are left out, since they are no characters.
-const ESCAPE: &str = r#"\\(?:['"\\nrt]|x[0-9a-f]{2}|u(?:[0-9a-ce-f][0-9a-f]{3}|d[0-7][0-9a-f]{2}))"#;
 
 /// So much work may go into finding out whether a pattern matches anything.
 const EMPTINESS_FUEL: u64 = 20_000;
 
 /// Any string.
-pub(super) fn any(lark: &mut Lark) -> String {
-    sized(lark, "*")
+pub(super) fn any(lark: &mut Lark, syntax: Syntax) -> String {
+    sized(lark, syntax, "*")
 }
 
-fn sized(lark: &mut Lark, times: &str) -> String {
-    let one = |quote: char| lark::regex(&format!("{quote}(?:[^{quote}\\\\{PLAIN}]|{ESCAPE}){times}{quote}"));
-    let body = format!("{} | {}", one('\''), one('"'));
-    lark.terminal(body)
+fn sized(lark: &mut Lark, syntax: Syntax, times: &str) -> String {
+    let escape = syntax.escape();
+    let ways: Vec<_> = syntax
+        .quotes()
+        .iter()
+        .map(|quote| lark::regex(&format!("{quote}(?:[^{quote}\\\\{PLAIN}]|{escape}){times}{quote}")))
+        .collect();
+    lark.terminal(alternatives(&ways))
+}
+
+/// The body of a short string without escapes.
+pub(super) fn short_plain(syntax: Syntax) -> String {
+    let way = |quote: &char| lark::regex(&format!("{quote}[^{quote}\\\\{PLAIN}]{{0,64}}{quote}"));
+    alternatives(&syntax.quotes().iter().map(way).collect::<Vec<_>>())
 }
 
 /// A string as `schema` wants it.
-pub(super) fn of(lark: &mut Lark, schema: &Map<String, Value>, path: &Path) -> Result<String, Problem> {
+pub(super) fn of(lark: &mut Lark, syntax: Syntax, schema: &Map<String, Value>, path: &Path) -> Result<String, Problem> {
     let low = count(schema, "minLength", path)?;
     let high = count(schema, "maxLength", path)?;
     if let (Some(low), Some(high)) = (low, high)
@@ -39,13 +47,13 @@ pub(super) fn of(lark: &mut Lark, schema: &Map<String, Value>, path: &Path) -> R
         (None | Some(0), None) => "*".to_owned(),
         (low, high) => format!("{{{},{}}}", low.unwrap_or(0), high.map(|high| high.to_string()).unwrap_or_default()),
     };
-    let Some(pattern) = schema.get("pattern") else { return Ok(sized(lark, &times)) };
+    let Some(pattern) = schema.get("pattern") else { return Ok(sized(lark, syntax, &times)) };
     let pattern = pattern.as_str().ok_or_else(|| path.problem("`pattern` is not a string"))?;
     let pattern = anchored(pattern).map_err(|problem| path.problem(format!("the pattern `{pattern}`: {problem}")))?;
     let pattern = llguidance::regex_to_lark(&pattern, "dw");
     let length = format!("(?s:.){times}");
     let mut options = Vec::new();
-    for quote in ['\'', '"'] {
+    for quote in syntax.quotes() {
         // Written without escapes: what the pattern matches is then what stands there.
         let plain = format!("[^{quote}\\\\{PLAIN}]*");
         if matches_something(&[&pattern, &length, &plain]).map_err(|problem| path.problem(problem))? {
@@ -63,28 +71,32 @@ pub(super) fn of(lark: &mut Lark, schema: &Map<String, Value>, path: &Path) -> R
     Ok(lark.terminal(options.join(" | ")))
 }
 
-/// The two ways to write exactly this string.
-pub(super) fn exactly(text: &str) -> [String; 2] {
-    let escaped = |quote: char| {
-        let mut out = quote.to_string();
-        for c in text.chars() {
-            match c {
-                '\\' => out.push_str("\\\\"),
-                '\n' => out.push_str("\\n"),
-                '\r' => out.push_str("\\r"),
-                '\t' => out.push_str("\\t"),
-                c if c == quote => {
-                    out.push('\\');
-                    out.push(c);
-                }
-                c if u32::from(c) < 0x20 || c == '\u{7f}' => out.push_str(&format!("\\x{:02x}", u32::from(c))),
-                c => out.push(c),
+/// The ways to write exactly this string.
+pub(super) fn exactly(text: &str, syntax: Syntax) -> Vec<String> {
+    syntax.quotes().iter().map(|quote| quoted(text, *quote, syntax)).collect()
+}
+
+fn quoted(text: &str, quote: char, syntax: Syntax) -> String {
+    let mut out = quote.to_string();
+    for c in text.chars() {
+        match c {
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            c if c == quote => {
+                out.push('\\');
+                out.push(c);
             }
+            c if u32::from(c) < 0x20 || c == '\u{7f}' => match syntax {
+                Syntax::Python => out.push_str(&format!("\\x{:02x}", u32::from(c))),
+                Syntax::Json => out.push_str(&format!("\\u{:04x}", u32::from(c))),
+            },
+            c => out.push(c),
         }
-        out.push(quote);
-        out
-    };
-    [escaped('\''), escaped('"')]
+    }
+    out.push(quote);
+    out
 }
 
 fn matches_something(patterns: &[&str]) -> Result<bool, String> {

@@ -73,7 +73,8 @@ pub(crate) fn is_definition(value: &Value) -> bool {
 
 fn defines_tool(map: &Map<String, Value>) -> bool {
     let schema = map.get("parameters").or_else(|| map.get("arguments"));
-    map.contains_key("description") && schema.is_some_and(|schema| schema.get("properties").is_some_and(Value::is_object))
+    map.contains_key("description")
+        && schema.is_some_and(|schema| schema.get("properties").is_some_and(Value::is_object))
 }
 
 fn arguments_of(value: &Value) -> Result<Value, String> {

@@ -1,4 +1,4 @@
-//! JSON Schema to Lark, for arguments written as Python literals: `city='Beijing', days=3`.
+//! JSON Schema to Lark, for arguments written as Python's keyword arguments or as a JSON object.
 //!
 //! The grammar takes only values that satisfy the schema; it need not take all of them (strings with a pattern have no
 //! escapes, values without a type are nested three deep at most). What it could not heed is an error.
@@ -11,7 +11,8 @@ use super::lark::{self, Lark, alternatives};
 use super::numbers::{self, Bound};
 use super::schema::{Path, Problem, bound, check_keywords, count, others, required, resolve};
 use super::strings;
-use crate::dialect::literal::{self, Quotes};
+use super::syntax::Syntax;
+use crate::dialect::literal;
 
 /// The deepest nesting of a schema.
 const MAX_DEPTH: usize = 96;
@@ -22,27 +23,43 @@ const MAX_EXTRA: usize = 32;
 /// The nesting of a value without a type.
 const ANY_DEPTH: usize = 3;
 
-/// Adds the rules for the arguments of a call, between its parentheses, and gives the name of the first.
-pub(super) fn arguments(lark: &mut Lark, schema: &Value) -> Result<String, Problem> {
-    let mut converter = Converter { lark, root: schema, references: HashMap::new() };
-    converter.keywords(schema, &Path::root())
+/// Adds the rules for the arguments of a call, and gives the name of the first: in Python what stands between the
+/// parentheses (`city='Beijing', days=3`), in JSON the object.
+///
+/// # Errors
+/// What cannot be expressed, and where in the schema it stands.
+pub(super) fn arguments(lark: &mut Lark, schema: &Value, syntax: Syntax) -> Result<String, Problem> {
+    let path = Path::root();
+    let Some(map) = schema.as_object() else {
+        return Err(path.problem("the parameters are not the schema of an object"));
+    };
+    check_keywords(map, &path)?;
+    if let Some(keyword) = others(map, &["type", "properties", "required", "additionalProperties"]) {
+        return Err(path.keyword(keyword));
+    }
+    let mut converter = Converter { lark, root: schema, references: HashMap::new(), syntax };
+    match syntax {
+        Syntax::Python => converter.keywords(map, &path),
+        Syntax::Json => {
+            let mut map = map.clone();
+            // A tool without parameters takes none.
+            if !map.contains_key("properties") {
+                map.entry("additionalProperties").or_insert(Value::Bool(false));
+            }
+            converter.object(&map, &path)
+        }
+    }
 }
 
 struct Converter<'a> {
     lark: &'a mut Lark,
     root: &'a Value,
     references: HashMap<String, String>,
+    syntax: Syntax,
 }
 
 impl Converter<'_> {
-    fn keywords(&mut self, schema: &Value, path: &Path) -> Result<String, Problem> {
-        let Some(map) = schema.as_object() else {
-            return Err(path.problem("the parameters are not the schema of an object"));
-        };
-        check_keywords(map, path)?;
-        if let Some(keyword) = others(map, &["type", "properties", "required", "additionalProperties"]) {
-            return Err(path.keyword(keyword));
-        }
+    fn keywords(&mut self, map: &Map<String, Value>, path: &Path) -> Result<String, Problem> {
         let mut items = Vec::new();
         let mut taken = Vec::new();
         for (name, member, needed) in members(map, path)? {
@@ -168,9 +185,9 @@ impl Converter<'_> {
 
     fn typed(&mut self, kind: &str, map: &Map<String, Value>, path: &Path) -> Result<String, Problem> {
         match kind {
-            "null" => Ok(self.lark.terminal(lark::literal("None"))),
-            "boolean" => Ok(self.lark.terminal("\"True\" | \"False\"")),
-            "string" => strings::of(self.lark, map, path),
+            "null" => Ok(self.lark.terminal(lark::literal(self.syntax.null()))),
+            "boolean" => Ok(self.lark.terminal(alternatives(&self.syntax.booleans().map(lark::literal)))),
+            "string" => strings::of(self.lark, self.syntax, map, path),
             "integer" => self.integer(map, path),
             "number" => self.number(map, path),
             "array" => self.array(map, path),
@@ -237,17 +254,18 @@ impl Converter<'_> {
                 body = format!("{body} ({separator} {item}){{{least},{most}}}");
             }
         }
-        Ok(self.lark.rule(format!("\"[\" {body} \"]\"")))
+        let [open, close] = self.brackets('[', ']');
+        Ok(self.lark.rule(format!("{open} {body} {close}")))
     }
 
     fn object(&mut self, map: &Map<String, Value>, path: &Path) -> Result<String, Problem> {
-        let colon = lark::regex(": ?");
+        let colon = lark::regex(self.syntax.colon());
         let mut items = Vec::new();
         let mut taken = Vec::new();
         for (name, member, needed) in members(map, path)? {
             let value = self.value(&member, &path.with("properties").with(&name))?;
-            let [single, double] = strings::exactly(&name);
-            let key = format!("({} | {})", lark::literal(&single), lark::literal(&double));
+            let ways: Vec<_> = strings::exactly(&name, self.syntax).iter().map(|way| lark::literal(way)).collect();
+            let key = format!("({})", alternatives(&ways));
             let head = self.lark.terminal(format!("{key} {colon}"));
             items.push((format!("{head} {value}"), needed));
             taken.push(key);
@@ -260,11 +278,7 @@ impl Converter<'_> {
         };
         let extra = extra.map(|value| {
             // No escapes: two ways to write one key would let a declared one through.
-            let mut key = format!(
-                "({} | {})",
-                lark::regex(r"'[^'\\\x00-\x1f\x7f]{0,64}'"),
-                lark::regex(r#""[^"\\\x00-\x1f\x7f]{0,64}""#)
-            );
+            let mut key = format!("({})", strings::short_plain(self.syntax));
             if !taken.is_empty() {
                 key = format!("({key} & ~({}))", alternatives(&taken));
             }
@@ -272,7 +286,8 @@ impl Converter<'_> {
             (format!("{head} {value}"), MAX_EXTRA)
         });
         let inner = self.sequence(&items, extra);
-        Ok(self.lark.rule(format!("\"{{\" {inner} \"}}\"")))
+        let [open, close] = self.brackets('{', '}');
+        Ok(self.lark.rule(format!("{open} {inner} {close}")))
     }
 
     /// Entries in their order with commas between, the optional ones or not, then up to so many `extra` ones.
@@ -304,15 +319,23 @@ impl Converter<'_> {
     }
 
     fn separator(&mut self) -> String {
-        self.lark.terminal(lark::regex(", ?"))
+        self.lark.terminal(lark::regex(self.syntax.comma()))
+    }
+
+    fn brackets(&mut self, open: char, close: char) -> [String; 2] {
+        let space = self.syntax.space();
+        [format!("\\{open}{space}"), format!("{space}\\{close}")]
+            .map(|bracket| self.lark.terminal(lark::regex(&bracket)))
     }
 
     fn constants(&mut self, values: &[Value]) -> String {
         let mut options = Vec::new();
         for value in values {
             match value {
-                Value::String(text) => options.extend(strings::exactly(text).map(|text| lark::literal(&text))),
-                other => options.push(lark::literal(&literal::write(other, Quotes::Single))),
+                Value::String(text) => {
+                    options.extend(strings::exactly(text, self.syntax).iter().map(|way| lark::literal(way)));
+                }
+                other => options.push(lark::literal(&self.syntax.write(other))),
             }
         }
         self.lark.terminal(alternatives(&options))
@@ -320,19 +343,22 @@ impl Converter<'_> {
 
     /// Any value, nested so deep at most.
     fn any(&mut self, depth: usize) -> String {
-        let string = strings::any(self.lark);
+        let string = strings::any(self.lark, self.syntax);
         let number = numbers::decimal(None, None).unwrap_or_default();
-        let scalar =
-            self.lark.terminal(format!("{string} | {} | \"True\" | \"False\" | \"None\"", lark::regex(&number)));
+        let [yes, no] = self.syntax.booleans().map(lark::literal);
+        let null = lark::literal(self.syntax.null());
+        let scalar = self.lark.terminal(format!("{string} | {} | {yes} | {no} | {null}", lark::regex(&number)));
         if depth == 0 {
             return scalar;
         }
         let inner = self.any(depth - 1);
         let separator = self.separator();
-        let key = self.lark.terminal(format!("{string} {}", lark::regex(": ?")));
+        let key = self.lark.terminal(format!("{string} {}", lark::regex(self.syntax.colon())));
+        let [list, end_list] = self.brackets('[', ']');
+        let [object, end_object] = self.brackets('{', '}');
         self.lark.rule(format!(
-            "{scalar} | \"[\" ({inner} ({separator} {inner})*)? \"]\" | \
-             \"{{\" ({key} {inner} ({separator} {key} {inner})*)? \"}}\""
+            "{scalar} | {list} ({inner} ({separator} {inner})*)? {end_list} | \
+             {object} ({key} {inner} ({separator} {key} {inner})*)? {end_object}"
         ))
     }
 }
