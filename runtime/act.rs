@@ -14,6 +14,11 @@ use crate::room::Fitted;
 use crate::turn::lock;
 use crate::{Action, CallRecord, CodeRecord, Event, ToolFailure, cell};
 
+/// Said to a model that goes round in a circle. Of the wordings tried on the 0.5B of Qwen 2.5 Coder, this one is
+/// followed by an answer.
+const REPEATED: &str = "\n\nThis is the same result as before. Answer the user's question with it in plain words. \
+                        Do not call a function.";
+
 /// An action that has been run.
 pub(crate) struct Performed {
     /// What the model would read if the context had room for everything.
@@ -133,10 +138,14 @@ impl Driver {
     pub(crate) async fn answer(&self, performed: Performed) -> bool {
         let Performed { whole, shown, truncated, elapsed, end } = performed;
         let (id, fault) = (end.id().clone(), end.fault());
+        let repeated = fault.is_none() && lock(&self.turn).machine.repeats(&id, &shown);
+        let (whole, shown) = if repeated { (whole + REPEATED, shown + REPEATED) } else { (whole, shown) };
         let Fitted { text, truncated, full } = self.fit(&id, &whole, shown, truncated).await;
         let event = {
             let mut turn = lock(&self.turn);
-            if let Err(unexpected) = turn.machine.action_finished(&id, Answer { content: text.clone(), fault }) {
+            if let Err(unexpected) =
+                turn.machine.action_finished(&id, Answer { content: text.clone(), fault, repeated })
+            {
                 // The machine asked for the action, so this is a fault of the driver.
                 tracing::error!(%unexpected, "an answer was dropped");
             }

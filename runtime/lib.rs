@@ -36,7 +36,7 @@
 //! [`Session::stream`] gives the same turn as [`Event`]s while it runs. Dropping that stream, or the future of
 //! [`Session::send`], cancels the turn; so does the token in [`TurnOptions`].
 //!
-//! Below lie three crates, re-exported here: [`tools`], [`model`] and [`sandbox`].
+//! Below lie three crates, re-exported here: [`tools`](mod@tools), [`model`] and [`sandbox`].
 
 mod act;
 mod agent;

@@ -113,17 +113,25 @@ pub struct Answer {
     pub content: String,
     /// What was wrong with the call itself, if it was never run because of that.
     pub fault: Option<Fault>,
+    /// The call and its result are those of an earlier reply of this turn: see [`TurnMachine::repeats`].
+    #[serde(default)]
+    pub repeated: bool,
 }
 
 impl Answer {
     /// The call was run, well or not.
     pub fn ran(content: impl Into<String>) -> Self {
-        Self { content: content.into(), fault: None }
+        Self { content: content.into(), fault: None, repeated: false }
+    }
+
+    /// The call was run again, and gave what it had given before.
+    pub fn repeated(content: impl Into<String>) -> Self {
+        Self { content: content.into(), fault: None, repeated: true }
     }
 
     /// The call could not be used.
     pub fn fault(fault: Fault, content: impl Into<String>) -> Self {
-        Self { content: content.into(), fault: Some(fault) }
+        Self { content: content.into(), fault: Some(fault), repeated: false }
     }
 }
 
@@ -162,6 +170,16 @@ pub struct TurnMachine {
     generations: u32,
     retries: u32,
     messages: Vec<Message>,
+    /// What was called in earlier replies of this turn, and what came of it.
+    results: Vec<CallResult>,
+}
+
+/// A call that was run, and what the model read of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct CallResult {
+    name: String,
+    arguments: serde_json::Value,
+    content: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -202,7 +220,7 @@ impl TurnMachine {
     pub fn new(mut rules: TurnRules) -> Self {
         rules.max_turns = rules.max_turns.max(1);
         let state = State::Generate { tool_choice: rules.tool_choice.clone(), retry: 0 };
-        Self { rules, state, generations: 0, retries: 0, messages: Vec::new() }
+        Self { rules, state, generations: 0, retries: 0, messages: Vec::new(), results: Vec::new() }
     }
 
     /// What to do next. Asking changes nothing.
@@ -280,6 +298,23 @@ impl TurnMachine {
         slot.answer = Some(answer);
         self.commit();
         Ok(())
+    }
+
+    /// True where `content` as the answer of `id` would tell the model nothing new: the same call, in an earlier reply
+    /// of this turn, gave the same. Small models go round in such a circle until they are asked to answer in words,
+    /// so a reply of nothing but such calls is followed by [`ToolChoice::Answer`]. A call whose result changes (a
+    /// die, a job that is polled) is never one.
+    pub fn repeats(&self, id: &CallId, content: &str) -> bool {
+        let State::Act { slots, .. } = &self.state else { return false };
+        let call = slots.iter().find(|slot| slot.waits_for(id)).and_then(|slot| match &slot.action {
+            Some(Action::Call { call }) => Some(call),
+            _ => None,
+        });
+        call.is_some_and(|call| {
+            self.results.iter().any(|result| {
+                result.name == call.name && result.arguments == call.arguments && result.content == content
+            })
+        })
     }
 
     /// The messages of this turn as they would be with `content` as the answer of `id`, answers that still wait for
@@ -372,7 +407,7 @@ impl TurnMachine {
                 id: None,
                 name: name.clone(),
                 action: None,
-                answer: if forbidden { refused() } else { Some(Answer::fault(Fault::Malformed, problem.clone())) },
+                answer: if forbidden { refused() } else { Some(unreadable(name.as_deref(), problem)) },
             }),
             _ => None,
         };
@@ -391,11 +426,26 @@ impl TurnMachine {
         if *committed < slots.len() {
             return;
         }
+        let circle = !slots.is_empty() && slots.iter().all(|slot| slot.answer.as_ref().is_some_and(|a| a.repeated));
+        let results = slots.iter().filter_map(|slot| match (&slot.action, &slot.answer) {
+            (Some(Action::Call { call }), Some(Answer { content, fault: None, repeated: false })) => Some(CallResult {
+                name: call.name.clone(),
+                arguments: call.arguments.clone(),
+                content: content.clone(),
+            }),
+            _ => None,
+        });
+        self.results.extend(results);
         let faults: Vec<_> = slots
             .iter()
             .filter_map(|slot| slot.answer.as_ref()?.fault.map(|fault| (fault, slot.name.clone())))
             .collect();
-        self.state = self.after(&faults);
+        self.state = if circle {
+            self.retries = 0;
+            State::Generate { tool_choice: ToolChoice::Answer, retry: 0 }
+        } else {
+            self.after(&faults)
+        };
     }
 
     /// The generation after a reply with these faults.
@@ -451,6 +501,12 @@ impl TurnMachine {
             _ => "Cancelled before it finished.".to_owned(),
         }
     }
+}
+
+/// What the model reads in place of an answer to a call that could not be read.
+fn unreadable(name: Option<&str>, problem: &str) -> Answer {
+    let call = name.map_or_else(|| "this call".to_owned(), |name| format!("this call of `{name}`"));
+    Answer::fault(Fault::Malformed, format!("Error: {call} could not be read: {problem}. Write it again in the right form."))
 }
 
 #[cfg(test)]

@@ -35,7 +35,7 @@ fn malformed(id: &str, name: Option<&str>) -> AssistantPart {
         id: id.into(),
         name: name.map(str::to_owned),
         raw: "tool_call(".to_owned(),
-        problem: "Error: the call is cut.".to_owned(),
+        problem: "it is cut".to_owned(),
     }
 }
 
@@ -70,6 +70,45 @@ fn groups(machine: &TurnMachine) -> Vec<Vec<String>> {
 fn observations(machine: &TurnMachine) -> Vec<String> {
     let content = |m: &Message| if let Message::Observation(o) = m { Some(o.content.clone()) } else { None };
     machine.messages().iter().filter_map(content).collect()
+}
+
+#[test]
+fn a_reply_of_calls_and_results_that_were_there_before_is_followed_by_an_answer_in_words() {
+    let mut machine = TurnMachine::new(rules());
+    reply(&mut machine, &[call("1", "track")]);
+    assert!(!machine.repeats(&"1".into(), "12412"), "the first of its kind");
+    answer(&mut machine, "1", "12412");
+    assert_eq!(machine.step(), generate(ToolChoice::Auto, 0));
+
+    reply(&mut machine, &[call("2", "track")]);
+    assert!(!machine.repeats(&"2".into(), "12413"), "another result is news");
+    assert!(machine.repeats(&"2".into(), "12412"));
+    machine.action_finished(&"2".into(), Answer::repeated("12412, as before")).unwrap();
+    assert_eq!(machine.step(), generate(ToolChoice::Answer, 0));
+
+    reply(&mut machine, &[text("12412")]);
+    assert_eq!(machine.step(), done(StopReason::Done));
+    assert_eq!(observations(&machine), ["12412", "12412, as before"]);
+}
+
+#[test]
+fn a_repetition_beside_something_new_leaves_the_model_free() {
+    let mut machine = TurnMachine::new(rules());
+    reply(&mut machine, &[call("1", "track")]);
+    answer(&mut machine, "1", "12412");
+    reply(&mut machine, &[call("2", "track"), call("3", "get_weather")]);
+    assert!(!machine.repeats(&"3".into(), "12412"), "another tool");
+    machine.action_finished(&"2".into(), Answer::repeated("12412, as before")).unwrap();
+    answer(&mut machine, "3", "rain");
+    assert_eq!(machine.step(), generate(ToolChoice::Auto, 0));
+}
+
+#[test]
+fn a_call_of_the_same_reply_is_no_repetition() {
+    let mut machine = TurnMachine::new(rules());
+    reply(&mut machine, &[call("1", "track"), call("2", "track")]);
+    answer(&mut machine, "1", "4");
+    assert!(!machine.repeats(&"2".into(), "4"), "two dice thrown at once");
 }
 
 #[test]
@@ -175,7 +214,7 @@ fn faults_force_the_next_generation() {
         reply(&mut machine, &parts.iter().map(|(part, _)| part.clone()).collect::<Vec<_>>());
         for (part, fault) in *parts {
             if let AssistantPart::Call { call } = part {
-                let answer = Answer { content: "…".to_owned(), fault: *fault };
+                let answer = Answer { content: "…".to_owned(), fault: *fault, repeated: false };
                 machine.action_finished(&call.id, answer).unwrap();
             }
         }
@@ -384,7 +423,7 @@ proptest! {
                     };
                     let id = ids.get(n).cloned().unwrap_or_else(|| "stray".into());
                     let expected = machine.messages_with(&id, "…");
-                    let accepted = machine.action_finished(&id, Answer { content: "…".into(), fault }).is_ok();
+                    let accepted = machine.action_finished(&id, Answer { content: "…".into(), fault, repeated: false }).is_ok();
                     prop_assert_eq!(accepted, n < ids.len());
                     prop_assert!(expected.len() >= machine.messages().len());
                 }

@@ -19,6 +19,9 @@ pub enum ToolChoice {
     Required,
     /// One call of this tool.
     Named(String),
+    /// An answer in words: the tools stay in the prompt, but no call can begin, and the reply starts with a word. The
+    /// loop asks for it when a model repeats itself.
+    Answer,
 }
 
 /// How the next token is chosen.

@@ -19,10 +19,16 @@ pub trait Vocab: Send + Sync {
     /// True for control tokens, which stand for no text.
     fn is_special(&self, id: u32) -> bool;
 
-    /// The text by which a special is known, such as `<|im_end|>`.
+    /// True for added tokens that stand for the text of a mark, such as `<tool_call>`. A template writes them as one
+    /// token; [`Vocab::tokenize`] never makes one of text.
+    fn is_mark(&self, _id: u32) -> bool {
+        false
+    }
+
+    /// The text by which a special or a mark is known, such as `<|im_end|>`.
     fn special_text(&self, id: u32) -> Option<String>;
 
-    /// The id of the special (or user-defined) token known by exactly `text`.
+    /// The id of the special, mark or other added token known by exactly `text`.
     fn special(&self, text: &str) -> Option<u32>;
 
     /// Ids that the model file declares as ends of generation.
