@@ -108,6 +108,16 @@ impl Reply {
         self.and(Step::Code(source.into()))
     }
 
+    /// Then something meant as a call, as [`Reply::malformed`] has it.
+    pub fn and_malformed(self, name: Option<&str>, raw: impl Into<String>, problem: impl Into<String>) -> Self {
+        self.and(Step::Malformed { name: name.map(str::to_owned), raw: raw.into(), problem: problem.into() })
+    }
+
+    /// Then there is a pause after each piece, as in [`Reply::slow`].
+    pub fn and_pause(self, pause: Duration) -> Self {
+        self.and(Step::Pace(pause))
+    }
+
     /// Then the generation fails.
     pub fn and_error(self, error: ModelError) -> Self {
         self.and(Step::Fail(error))

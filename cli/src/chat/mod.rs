@@ -1,0 +1,175 @@
+//! `glassbox` without a subcommand: a conversation.
+
+pub(crate) mod command;
+
+use glassbox::{Session, StopReason};
+
+use crate::agent::Prepared;
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::input::{Input, Line};
+use crate::interrupt::Interrupts;
+use crate::sampling::{Knob, Tuning};
+use crate::turn::{self, Format, Stage};
+use crate::ui::{Role, Ui, printable, shorten};
+
+use command::Command;
+
+/// Chats until the person leaves.
+///
+/// # Errors
+/// Where standard input or output fails. What goes wrong in a turn is shown, and the chat goes on.
+pub(crate) async fn chat(mut prepared: Prepared, interrupts: &Interrupts, ui: &mut Ui) -> Result<Exit, CliError> {
+    let mut chat = Chat {
+        session: prepared.agent.session(),
+        tuning: prepared.tuning,
+        input: Some(Input::open(true)?),
+        allowed: Vec::new(),
+        turns: 0,
+        failed: Exit::Done,
+    };
+    let terminal = chat.input.as_ref().is_some_and(Input::is_terminal);
+    if terminal {
+        chat.welcome(ui);
+    }
+    loop {
+        let Some(input) = &mut chat.input else { return Ok(chat.failed) };
+        let line = tokio::select! {
+            line = input.message() => line?,
+            () = interrupts.next() => Line::Interrupted,
+        };
+        let line = match line {
+            Line::Text(line) => line,
+            Line::End => break,
+            Line::Interrupted if terminal => {
+                ui.note(&ui.paint().role(Role::Dim, "Ctrl-D or /exit leaves"));
+                continue;
+            }
+            Line::Interrupted => return Ok(Exit::Cancelled),
+            Line::Unusable(problem, hint) => {
+                ui.error(&CliError::Input { problem, hint });
+                chat.failed = Exit::Error;
+                continue;
+            }
+        };
+        match command::read(&line) {
+            Ok(Command::Exit) => break,
+            Ok(Command::Message(text)) => {
+                let stage = Stage {
+                    ui,
+                    input: &mut chat.input,
+                    interrupts,
+                    questions: &mut prepared.questions,
+                    allowed: &mut chat.allowed,
+                };
+                let taken = take(&mut chat.session, text, &chat.tuning, stage).await?;
+                chat.turns += 1;
+                if taken != Exit::Done {
+                    chat.failed = taken;
+                }
+            }
+            Ok(command) => chat.obey(command, ui)?,
+            Err(error) => {
+                ui.error(&CliError::usage(error.message, error.hint));
+                chat.failed = Exit::Usage;
+            }
+        }
+    }
+    // A person has seen what failed; a script sees the exit code.
+    Ok(if terminal { Exit::Done } else { chat.failed })
+}
+
+async fn take(session: &mut Session, text: String, tuning: &Tuning, mut stage: Stage<'_>) -> Result<Exit, CliError> {
+    match turn::take(session, text, tuning, Format::Text, &mut stage).await {
+        Ok(StopReason::Done) => Ok(Exit::Done),
+        Ok(stop) => Ok(stop.into()),
+        // Nothing more can be shown, or nothing more can be read: the chat is over.
+        Err(error @ (CliError::Output(_) | CliError::Input { .. })) => Err(error),
+        Err(error) => {
+            stage.ui.error(&error);
+            Ok(error.exit())
+        }
+    }
+}
+
+struct Chat {
+    session: Session,
+    tuning: Tuning,
+    input: Option<Input>,
+    /// Tools whose calls were allowed for good.
+    allowed: Vec<String>,
+    turns: u32,
+    /// What a piped chat exits with.
+    failed: Exit,
+}
+
+impl Chat {
+    fn welcome(&self, ui: &mut Ui) {
+        let agent = self.session.agent();
+        let info = agent.model().info();
+        let name = ui.paint().role(Role::Strong, &info.name);
+        ui.note(&format!(
+            "{name}, {} tokens of context. /help shows the commands, Ctrl-D leaves.",
+            info.context_tokens
+        ));
+    }
+
+    fn obey(&mut self, command: Command, ui: &mut Ui) -> Result<(), CliError> {
+        match command {
+            Command::Clear => {
+                self.session.clear();
+                ui.clear_screen()?;
+                ui.note("The conversation is forgotten.");
+            }
+            Command::Help => {
+                for (name, argument, about) in command::COMMANDS {
+                    let left = format!("{name} {argument}");
+                    ui.note(&format!("  {left:<22}{about}"));
+                }
+                ui.note("  Alt-Enter begins a new line, Ctrl-C cancels the reply.");
+            }
+            Command::Tools => self.tools(ui),
+            Command::System(None) => match self.session.system() {
+                Some(text) => ui.note(&printable(text)),
+                None => ui.note("No instructions are set."),
+            },
+            Command::System(Some(text)) => {
+                let words = if text.is_empty() {
+                    "The instructions are removed."
+                } else {
+                    "The instructions hold from the next message on."
+                };
+                self.session.set_system(text);
+                ui.note(words);
+            }
+            Command::Set(None) => {
+                for knob in Knob::ALL {
+                    ui.note(&format!("  {:<20}{:<12}{}", knob.name(), knob.show(&self.tuning), knob.range()));
+                }
+            }
+            Command::Set(Some(assignment)) => {
+                assignment.apply(&mut self.tuning);
+                ui.note(&format!("{} is {}.", assignment.knob().name(), assignment.knob().show(&self.tuning)));
+            }
+            Command::Stats => ui.note(&format!(
+                "{} messages sent, {} in the conversation.",
+                self.turns,
+                self.session.messages().len()
+            )),
+            // Handled by the caller.
+            Command::Empty | Command::Exit | Command::Message(_) => {}
+        }
+        Ok(())
+    }
+
+    fn tools(&self, ui: &mut Ui) {
+        let registry = self.session.agent().registry();
+        if registry.is_empty() {
+            ui.note("The model has no tools.");
+        }
+        for spec in registry.iter() {
+            let name = ui.paint().role(Role::Strong, &printable(&spec.name));
+            ui.note(&format!("  {name}: {}", printable(&shorten(spec.description.trim(), 200))));
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! The subcommands that need no model in memory.
+
+pub(crate) mod models;
+pub(crate) mod tools;

@@ -1,0 +1,200 @@
+//! The events of a turn, for a person: prose to standard output, calls and observations to standard error.
+
+use glassbox::sandbox::Output;
+use glassbox::tools::CallId;
+use glassbox::{Event, StopReason, ToolChoice, ToolFailure, TurnTimings, TurnUsage};
+use serde_json::Value;
+
+use crate::error::CliError;
+use crate::ui::{Role, Ui, printable, shorten};
+
+/// The longest value of an argument that is shown, in characters.
+const MOST_OF_AN_ARGUMENT: usize = 200;
+/// The most lines and characters of an observation that are shown.
+const MOST_OF_AN_OBSERVATION: (usize, usize) = (8, 600);
+/// A prompt with fewer new tokens than this is read before anybody wonders.
+const LONG_PREFILL: u32 = 256;
+
+/// Shows one turn.
+#[derive(Debug, Default)]
+pub(crate) struct Transcript {
+    /// Tools that have begun and not finished, so that an observation names its call where it could be another's.
+    open: Vec<CallId>,
+    /// Tokens of the context, from the turn's start.
+    context_tokens: u32,
+}
+
+impl Transcript {
+    /// Shows what happened.
+    ///
+    /// # Errors
+    /// [`CliError::Output`] where standard output is gone.
+    pub(crate) fn show(&mut self, event: &Event, ui: &mut Ui) -> Result<(), CliError> {
+        match event {
+            Event::TurnStarted { context_tokens, .. } => self.context_tokens = *context_tokens,
+            Event::Prefill { done, total, reused } if total.saturating_sub(*reused) >= LONG_PREFILL => {
+                ui.status(&format!("reading the prompt: {done} of {total} tokens"));
+            }
+            Event::Text { text } => ui.reply(text)?,
+            Event::Reasoning { text } => ui.aside(text),
+            Event::CallStarted { name, .. } => {
+                ui.end_reply()?;
+                ui.status(&format!("→ {name}(…"));
+            }
+            Event::CallReady { call } => {
+                ui.end_reply()?;
+                self.open.push(call.id.clone());
+                let text = printable(&call_text(&call.name, &call.arguments)).into_owned();
+                ui.note(&ui.paint().role(Role::Call, &format!("→ {text}")));
+            }
+            Event::ToolStarted { name, coercions, .. } => {
+                for coercion in coercions {
+                    dim(ui, &format!("  {coercion}"));
+                }
+                ui.status(&format!("{name} runs"));
+            }
+            Event::ToolOutput { text, .. } => {
+                for line in text.lines() {
+                    dim(ui, &format!("  | {line}"));
+                }
+            }
+            Event::ToolFinished { id, name, observation, error, .. } => {
+                let several = self.open.len() > 1;
+                self.open.retain(|open| open != id);
+                observed(ui, several.then_some(name), observation, error.as_ref());
+            }
+            Event::Malformed { raw, problem, .. } => {
+                ui.end_reply()?;
+                let text = shorten(raw.trim(), MOST_OF_AN_ARGUMENT).replace('\n', " ");
+                ui.note(&ui.paint().role(Role::Call, &format!("→ {}", printable(&text))));
+                failed(ui, &format!("← this call cannot be read: {problem}"));
+            }
+            Event::Retried { tool_choice, .. } => match tool_choice {
+                ToolChoice::Named(name) => dim(ui, &format!("  asked again, held to the form of a call of {name}")),
+                _ => dim(ui, "  asked again, held to the form of a call"),
+            },
+            Event::CodeReady { source, .. } => {
+                ui.end_reply()?;
+                let source = source.lines().map(|line| format!("→ {line}")).collect::<Vec<_>>().join("\n");
+                ui.note(&ui.paint().role(Role::Call, &printable(&source)));
+            }
+            Event::CodeOutput { output, .. } => code_output(ui, output),
+            Event::CodeFinished { .. } => ui.clear_status(),
+            Event::Finished { stop, usage, timings } => {
+                ui.end_reply()?;
+                self.finished(ui, *stop, usage, timings);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn finished(&mut self, ui: &mut Ui, stop: StopReason, usage: &TurnUsage, timings: &TurnTimings) {
+        ui.clear_status();
+        if ui.err_terminal() || ui.show().verbose > 0 {
+            dim(ui, &figures(usage, timings, self.context_tokens));
+        }
+        let hint = match stop {
+            StopReason::Done => return,
+            StopReason::Cancelled => return failed(ui, "cancelled"),
+            StopReason::MaxTurns => "raise it with `--max-turns N`",
+            StopReason::Length => "raise it with `--max-tokens N`",
+            StopReason::ContextFull => "begin anew, or take a larger context with `--context N`",
+            _ => "",
+        };
+        ui.warn(&format!("no answer: {stop}"), hint);
+    }
+}
+
+fn dim(ui: &mut Ui, text: &str) {
+    ui.note(&ui.paint().role(Role::Dim, &printable(text)));
+}
+
+fn failed(ui: &mut Ui, text: &str) {
+    ui.note(&ui.paint().role(Role::Error, &printable(text)));
+}
+
+fn observed(ui: &mut Ui, name: Option<&String>, observation: &str, error: Option<&ToolFailure>) {
+    let label = name.map(|name| format!("{name}: ")).unwrap_or_default();
+    let text = match error {
+        // The person reads the operator's text; the model's own is in `observation`.
+        Some(failure) => format!("{}: {}", failure.kind.replace('_', " "), failure.message),
+        None if ui.show().verbose > 0 => observation.to_owned(),
+        None => excerpt(observation),
+    };
+    let text = format!("← {label}{}", text.trim_end().replace('\n', "\n  "));
+    let role = if error.is_some() { Role::Error } else { Role::Observation };
+    ui.note(&ui.paint().role(role, &printable(&text)));
+    if let Some(hint) = error.and_then(|failure| failure.hint.as_deref())
+        && ui.show().verbose > 0
+    {
+        dim(ui, &format!("  {hint}"));
+    }
+}
+
+fn code_output(ui: &mut Ui, output: &Output) {
+    match output {
+        Output::Stdout { text } | Output::Stderr { text } => {
+            for line in text.lines() {
+                ui.note(&ui.paint().role(Role::Observation, &printable(&format!("← {line}"))));
+            }
+        }
+        Output::Display { data } | Output::Result { data } => {
+            let text = data.plain().map_or_else(|| "[something to look at]".to_owned(), excerpt);
+            ui.note(&ui.paint().role(Role::Observation, &printable(&format!("← {text}"))));
+        }
+        Output::Error { name, value, .. } => failed(ui, &format!("← {name}: {value}")),
+        Output::Truncated { stream, bytes } => dim(ui, &format!("  {bytes} more bytes of {stream} are dropped")),
+        _ => {}
+    }
+}
+
+/// The beginning of an observation, and how much is left out.
+fn excerpt(text: &str) -> String {
+    let text = text.trim_end();
+    let (lines, chars) = MOST_OF_AN_OBSERVATION;
+    let head: Vec<&str> = text.lines().take(lines).collect();
+    let head = head.join("\n");
+    let head = shorten(&head, chars);
+    let left = text.chars().count().saturating_sub(head.trim_end_matches('…').chars().count());
+    if left == 0 { text.to_owned() } else { format!("{head} ({left} more characters; -v shows all)") }
+}
+
+/// A call as it would be written in code: `track(symbol="10111")`.
+pub(crate) fn call_text(name: &str, arguments: &Value) -> String {
+    let value = |value: &Value| shorten(&value.to_string(), MOST_OF_AN_ARGUMENT).into_owned();
+    match arguments {
+        Value::Object(arguments) => {
+            let arguments: Vec<String> = arguments.iter().map(|(key, at)| format!("{key}={}", value(at))).collect();
+            format!("{name}({})", arguments.join(", "))
+        }
+        Value::Null => format!("{name}()"),
+        other => format!("{name}({})", value(other)),
+    }
+}
+
+/// What the turn cost, in a line.
+fn figures(usage: &TurnUsage, timings: &TurnTimings, context_tokens: u32) -> String {
+    let mut parts = Vec::new();
+    let seconds = timings.decode.as_secs_f64();
+    let rate = if seconds > 0.0 {
+        format!(" at {:.1}/s", f64::from(usage.completion_tokens) / seconds)
+    } else {
+        String::new()
+    };
+    parts.push(format!("{} tokens written{rate}", usage.completion_tokens));
+    parts.push(format!(
+        "{} read, {} reused",
+        usage.prompt_tokens.saturating_sub(usage.reused_tokens),
+        usage.reused_tokens
+    ));
+    if context_tokens > 0 {
+        parts.push(format!("context {context_tokens}"));
+    }
+    parts.push(format!("{:.1} s", timings.total.as_secs_f64()));
+    parts.join(" · ")
+}
+
+#[cfg(test)]
+#[path = "render_tests.rs"]
+mod tests;

@@ -1,0 +1,144 @@
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::*;
+use crate::args::ColorArg;
+use crate::settings::Show;
+use crate::ui::ColorChoice;
+
+#[derive(Clone, Default)]
+struct Screen(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Screen {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// What a terminal without colours shows of `events`, transient lines left out.
+fn screen(events: &[Event], verbose: u8) -> String {
+    let screen = Screen::default();
+    let show = Show { quiet: false, verbose, color: ColorChoice::new(ColorArg::Never) };
+    let mut ui = Ui::to(Box::new(screen.clone()), true, Box::new(screen.clone()), true, show);
+    let mut transcript = Transcript::default();
+    for event in events {
+        transcript.show(event, &mut ui).unwrap();
+    }
+    let text = String::from_utf8(screen.0.lock().unwrap().clone()).unwrap();
+    // A transient line runs from one "erase the line" to the next.
+    let parts: Vec<&str> = text.split("\r\x1b[2K").collect();
+    parts.iter().enumerate().filter(|(at, part)| at % 2 == 0 || part.contains('\n')).map(|(_, part)| *part).collect()
+}
+
+fn event(value: Value) -> Event {
+    serde_json::from_value(value).unwrap()
+}
+
+fn finished(stop: StopReason) -> Event {
+    let usage = TurnUsage { generations: 2, prompt_tokens: 500, reused_tokens: 300, completion_tokens: 41, seed: 1 };
+    let timings =
+        TurnTimings { total: Duration::from_millis(1500), decode: Duration::from_secs(1), ..TurnTimings::default() };
+    Event::Finished { stop, usage, timings }
+}
+
+fn call(id: &str, name: &str, arguments: Value) -> Event {
+    event(json!({"type": "call_ready", "call": {"id": id, "name": name, "arguments": arguments}}))
+}
+
+fn observation(id: &str, name: &str, text: &str) -> Event {
+    event(json!({"type": "tool_finished", "id": id, "name": name, "observation": text, "elapsed_ms": 1.0}))
+}
+
+#[test]
+fn a_turn_reads_as_call_observation_reply_and_figures() {
+    let events = [
+        event(json!({"type": "turn_started", "prompt_tokens": 200, "context_tokens": 8192})),
+        event(json!({"type": "prefill", "done": 512, "total": 2048, "reused": 0})),
+        event(json!({"type": "text", "text": "我来查一下。"})),
+        event(json!({"type": "call_started", "id": "call-1", "name": "track"})),
+        call("call-1", "track", json!({"symbol": "10111", "days": 2})),
+        event(
+            json!({"type": "tool_started", "id": "call-1", "name": "track", "arguments": {}, "coercions": [{"path": "days", "rule": "text_to_number", "from": "\"2\"", "to": "2"}]}),
+        ),
+        observation("call-1", "track", r#"{"price":12412}"#),
+        event(json!({"type": "text", "text": "股票10111的价格是12412。"})),
+        finished(StopReason::Done),
+    ];
+    insta::assert_snapshot!(screen(&events, 0), @r#"
+    我来查一下。
+    → track(symbol="10111", days=2)
+      `days`: "2" read as 2
+    ← {"price":12412}
+    股票10111的价格是12412。
+    41 tokens written at 41.0/s · 200 read, 300 reused · context 8192 · 1.5 s
+    "#);
+}
+
+#[test]
+fn calls_beside_each_other_name_their_observations() {
+    let events = [
+        call("call-1", "track", json!({"symbol": "1"})),
+        call("call-2", "get_weather", json!({"city": "北京"})),
+        observation("call-2", "get_weather", "sunny\n20 °C"),
+        observation("call-1", "track", "5"),
+    ];
+    insta::assert_snapshot!(screen(&events, 0), @r#"
+    → track(symbol="1")
+    → get_weather(city="北京")
+    ← get_weather: sunny
+      20 °C
+    ← 5
+    "#);
+}
+
+#[test]
+fn what_went_wrong_is_told_to_the_person() {
+    let events = [
+        call("call-1", "wether", json!({})),
+        event(
+            json!({"type": "tool_finished", "id": "call-1", "name": "wether", "observation": "Error: for the model", "elapsed_ms": 1.0,
+            "error": {"kind": "unknown_tool", "message": "no tool named `wether`", "hint": "register it"}}),
+        ),
+        event(json!({"type": "malformed", "id": "call-2", "raw": "{\"name\":\n\x1b[2J", "problem": "it ends early"})),
+        event(json!({"type": "retried", "attempt": 1, "tool_choice": "required"})),
+        finished(StopReason::MaxTurns),
+    ];
+    insta::assert_snapshot!(screen(&events, 1), @r#"
+    → wether()
+    ← unknown tool: no tool named `wether`
+      register it
+    → {"name": ␛[2J
+    ← this call cannot be read: it ends early
+      asked again, held to the form of a call
+    41 tokens written at 41.0/s · 200 read, 300 reused · 1.5 s
+    warning: no answer: the limit of model turns is reached
+    hint: raise it with `--max-turns N`
+    "#);
+}
+
+#[test]
+fn a_long_observation_is_cut_and_says_so_and_verbose_shows_it_whole() {
+    let long = format!("head\n{}", "x".repeat(5000));
+    let events = [call("call-1", "track", Value::Null), observation("call-1", "track", &long)];
+    let short = screen(&events, 0);
+    assert!(short.contains("← head\n") && short.contains("… (4406 more characters; -v shows all)"), "{short}");
+    assert!(screen(&events, 1).contains(&"x".repeat(5000)));
+}
+
+#[test]
+fn arguments_that_are_no_object_are_shown_as_they_are() {
+    assert_eq!(call_text("f", &json!({})), "f()");
+    assert_eq!(call_text("f", &Value::Null), "f()");
+    assert_eq!(call_text("f", &json!(["a", 1])), r#"f(["a",1])"#);
+    let long = call_text("f", &json!({"text": "价".repeat(500)}));
+    assert_eq!(long.chars().count(), "f(text=)".len() + MOST_OF_AN_ARGUMENT);
+    assert!(long.ends_with("…)"));
+}

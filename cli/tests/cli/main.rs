@@ -1,0 +1,13 @@
+//! The `glassbox` command as its users meet it: the real binary, its streams and its exit codes.
+
+mod bad_input;
+mod chat;
+mod demo;
+mod help;
+mod json;
+mod models;
+mod run;
+#[cfg(unix)]
+mod signals;
+mod support;
+mod tools;
