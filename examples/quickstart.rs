@@ -33,7 +33,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let agent = Agent::builder(model).tools(tools![ticket_price]).build()?;
     let mut session = agent.session();
 
-    let reply = session.send("What do two tickets to Paris cost?").await?;
+    let reply = session.send("What does a ticket to Paris cost?").await?;
     for call in reply.calls() {
         println!("{}({}) gave {}", call.name, call.arguments, call.observation);
     }
