@@ -63,7 +63,7 @@ impl Assembly {
 
     pub(crate) fn finish(mut self) -> AssistantMessage {
         if let Some(Open { id, name, raw }) = self.open.take() {
-            let problem = "Error: the call was cut before its end.".to_owned();
+            let problem = "it is cut before its end".to_owned();
             self.message.parts.push(AssistantPart::Malformed { id, name, raw, problem });
         }
         self.message

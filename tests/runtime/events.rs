@@ -50,11 +50,13 @@ fn whole() -> ScriptedModel {
     ScriptedModel::new([
         Reply::text("Well.").and_reasoning("Hm").and_call("erase", json!({"path": "a", "count": "3"})),
         Reply::code("1+1"),
-        Reply::malformed(Some("track"), "track(", "Error: the call ends too early."),
+        Reply::malformed(Some("track"), "track(", "it ends too early"),
         Reply::call("track", json!({"symbol": "0"})),
         Reply::call("erase", json!({"path": "a"})),
         Reply::text("Done."),
     ])
+    // Other rules are counted elsewhere: here the wording of an observation must not show in the sums.
+    .with_token_count(|request| 100 * request.messages.len() as u32)
 }
 
 #[tokio::test]

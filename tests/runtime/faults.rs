@@ -53,13 +53,13 @@ async fn harmless_mistakes_are_corrected_without_a_retry() {
 
 #[tokio::test]
 async fn what_cannot_be_read_is_answered_and_retried_twice_at_most() {
-    let bad = || Reply::malformed(Some("track"), "track(", "Error: the call ends too early.");
+    let bad = || Reply::malformed(Some("track"), "track(", "it ends too early");
     let model = ScriptedModel::new([bad(), bad(), bad(), Reply::text("I cannot.")]);
     let mut session = session(&model);
     assert_eq!(session.send("10111?").await.unwrap().text(), "I cannot.");
     let named = ToolChoice::Named("track".into());
     assert_eq!(choices(&model), [ToolChoice::Auto, named.clone(), named, ToolChoice::Auto]);
-    let told = "observation Error: the call ends too early.";
+    let told = "observation Error: this call of `track` could not be read: it ends too early. Write it again in the right form.";
     assert_eq!(
         history(&session),
         ["user 10111?", "malformed", told, "malformed", told, "malformed", told, "assistant I cannot."]

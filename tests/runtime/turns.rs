@@ -217,3 +217,16 @@ fn parts_may_be_given_by_value_and_shared() {
         builder.approver(approver).build().unwrap();
     }
 }
+
+#[tokio::test]
+async fn a_model_that_goes_round_in_a_circle_is_asked_for_words() {
+    let model = ScriptedModel::new([track(), track(), Reply::text("12412.")]);
+    let mut session = session(&model);
+    let reply = session.send("10111?").await.unwrap();
+    assert_eq!((reply.text().as_str(), reply.stop()), ("12412.", StopReason::Done));
+    let choices: Vec<_> = model.requests().into_iter().map(|request| request.tool_choice).collect();
+    assert_eq!(choices, [ToolChoice::Auto, ToolChoice::Auto, ToolChoice::Answer]);
+    let history = history(&session);
+    assert_eq!(history[2], "observation 12412");
+    assert!(history[4].contains("12412") && history[4].contains("Do not call"), "{history:?}");
+}
