@@ -1,7 +1,16 @@
-//! What does the engine cost over llama.cpp itself, what does a kept KV cache save, and what does a grammar cost?
+//! What does the engine cost over llama.cpp itself, what does a kept KV cache save, what does a grammar cost, and how
+//! long does a cancelled generation go on?
 //!
 //! `cargo bench -p glassbox-model --bench engine [-- MODEL]`. Both sides of each question run in turn in one process,
 //! several rounds; the table shows medians and their ratio. `GLASSBOX_BENCH_ROUNDS` sets the rounds (default 5).
+
+#![allow(
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a benchmark prints, waits, and ends at once where it cannot run"
+)]
 
 use std::{
     mem::ManuallyDrop,
@@ -25,6 +34,7 @@ use llama_cpp_2::{
     sampling::LlamaSampler,
     token::LlamaToken,
 };
+use tokio_util::sync::CancellationToken;
 
 /// Tokens of the prompt that is read.
 const PROMPT: usize = 512;
@@ -45,6 +55,7 @@ fn main() {
     // One after the other: each loads the model anew, and two at once would share the caches unfairly.
     against_raw(&file, rounds);
     engine_alone(&file, rounds);
+    cancelling(&file, rounds);
 }
 
 /// Decode and prefill against llama-cpp-2's own calls.
@@ -115,6 +126,35 @@ fn engine_alone(file: &Path, rounds: usize) {
     let free = median(&mut free);
     row("decode under a call's grammar, tokens/s | free", median(&mut held), free);
     row("decode under free text, tokens/s | free", median(&mut text), free);
+}
+
+/// How long a cancelled generation goes on, against the 200 ms that it may.
+fn cancelling(file: &Path, rounds: usize) {
+    let engine = Engine::load(file, &options(), |_| {}).expect("the model loads");
+    let vocab = engine.vocab();
+    let long: Vec<u32> = prompt(&*vocab).repeat(3);
+    let (mut reading, mut writing) = (Vec::new(), Vec::new());
+    for round in 0..rounds {
+        for (times, prompt, after) in
+            [(&mut reading, &long, 300), (&mut writing, &long.get(..64).unwrap_or_default().to_vec(), 700)]
+        {
+            let mut prompt = prompt.clone();
+            if let Some(head) = prompt.first_mut() {
+                *head = (round as u32).saturating_add(9000);
+            }
+            let cancellation = CancellationToken::new();
+            let request = GenerateRequest { prompt, cancellation: cancellation.clone(), ..GenerateRequest::default() };
+            let stream = engine.generate(request);
+            std::thread::sleep(Duration::from_millis(after));
+            let cancelled = Instant::now();
+            cancellation.cancel();
+            let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime is made");
+            runtime.block_on(stream.for_each(|_| async {}));
+            times.push(cancelled.elapsed().as_secs_f64() * 1e3);
+        }
+    }
+    row("cancelling a prefill, ms | allowed", median(&mut reading), 200.0);
+    row("cancelling a decode, ms | allowed", median(&mut writing), 200.0);
 }
 
 /// A list of calls whose schema has a name, texts, numbers and a list.

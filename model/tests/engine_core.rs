@@ -1,5 +1,13 @@
 //! The engine on a real model: what runs, what is reused, what stops.
 #![cfg(all(feature = "llama", feature = "fetch"))]
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::string_slice,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
 
 mod engine;
 
@@ -116,7 +124,7 @@ async fn sessions_run_side_by_side_and_answer_as_if_alone() {
 #[tokio::test]
 async fn more_sessions_than_fit_in_the_context_all_end() {
     // Three replies of up to 200 tokens share 256 cells: they must give way to each other, and lose nothing.
-    let engine = engine::engine(EngineOptions { context: Some(256), ..EngineOptions::default() }).await;
+    let engine = engine::engine(EngineOptions { context: Some(256), ..options() }).await;
     let vocab = engine.vocab();
     let story = |name: &str| chat(&*vocab, "You tell stories.", &format!("Tell me a long story about {name}."));
     let prompts = [story("a fox"), story("two ships"), story("the moon")];

@@ -1,7 +1,18 @@
 //! Files that are no model, machines that are too small, and texts that try to be tokens.
 #![cfg(all(feature = "llama", feature = "fetch"))]
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::string_slice,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
 
 mod engine;
+#[allow(dead_code, reason = "these tests use some of it")]
+#[path = "support/gguf_writer.rs"]
+mod gguf_writer;
 
 use std::sync::{Arc, Mutex};
 
@@ -112,6 +123,43 @@ async fn an_adapter_that_is_none() {
     assert!(matches!(Engine::load(&file, &with(&file), |_| {}), Err(ModelError::Engine { .. })));
 }
 
+/// A LoRA adapter of rank 4 for the first layer's queries, with `weight` everywhere.
+fn write_adapter(path: &std::path::Path, weight: f32) {
+    const WIDTH: usize = 576;
+    const RANK: usize = 4;
+    let mut writer = gguf_writer::Writer::default();
+    writer.set("general.type", "adapter");
+    writer.set("general.architecture", "llama");
+    writer.set("adapter.type", "lora");
+    writer.set("adapter.lora.alpha", gguf_writer::Value::F32(RANK as f32));
+    for layer in 0..30 {
+        let name = |part: &str| format!("blk.{layer}.attn_v.weight.lora_{part}");
+        let down = (0..WIDTH * RANK).map(|n| weight * ((n % 7) as f32 - 3.0)).collect();
+        let up = (0..RANK * 192).map(|n| weight * ((n % 5) as f32 - 2.0)).collect();
+        writer.tensor(&name("a"), &[WIDTH, RANK], gguf_writer::Data::F32(down));
+        writer.tensor(&name("b"), &[RANK, 192], gguf_writer::Data::F32(up));
+    }
+    writer.write(path).unwrap();
+}
+
+#[tokio::test]
+async fn an_adapter_changes_what_is_written_as_its_scale_says() {
+    let file = model_file("smollm2-135m").await;
+    let folder = tempfile::tempdir().unwrap();
+    let adapter = folder.path().join("adapter.gguf");
+    write_adapter(&adapter, 0.3);
+    let mut texts = Vec::new();
+    for scale in [None, Some(0.0), Some(1.0)] {
+        let lora = scale.map(|scale| LoraAdapter { path: adapter.clone(), scale });
+        let engine = Engine::load(&file, &EngineOptions { lora, ..options() }, |_| {}).unwrap();
+        let prompt = engine::chat(&*engine.vocab(), "", "What is the capital of France?");
+        let reply = engine::collect(engine.generate(engine::request(prompt, 12))).await.unwrap();
+        texts.push(reply.text(&*engine.vocab()));
+    }
+    assert_eq!(texts[0], texts[1]);
+    assert_ne!(texts[0], texts[2]);
+}
+
 #[tokio::test]
 async fn loading_says_how_far_it_is() {
     let file = model_file("smollm2-135m").await;
@@ -119,7 +167,7 @@ async fn loading_says_how_far_it_is() {
     let log = Arc::clone(&seen);
     let options = EngineOptions { mmap: false, kv_cache: KvCacheType::Q8_0, ..options() };
     let engine = Engine::load(&file, &options, move |share| log.lock().unwrap().push(share)).unwrap();
-    let seen = seen.lock().unwrap();
+    let seen = seen.lock().unwrap().clone();
     assert!(seen.len() > 2);
     assert!(seen.windows(2).all(|pair| pair[0] <= pair[1]), "{seen:?}");
     assert_eq!(seen.last(), Some(&1.0));

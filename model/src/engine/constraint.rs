@@ -116,3 +116,7 @@ fn grammar_error(problem: &impl ToString) -> ModelError {
     let problem = problem.trim().trim_end_matches("<non-verbose/>").trim_end();
     ModelError::Grammar { problem: problem.to_owned() }
 }
+
+#[cfg(all(test, feature = "fetch"))]
+#[path = "constraint_tests.rs"]
+mod tests;

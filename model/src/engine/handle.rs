@@ -231,7 +231,9 @@ impl Engine {
         Hold::Coming(coming)
     }
 
+    /// Why the thread ended. Called where it has given its generations up: what is left of it takes moments.
     fn stopped(&self) -> ModelError {
+        self.inner.join();
         let problem = self.inner.failure.get().cloned();
         ModelError::Stopped { problem: problem.unwrap_or_else(|| "its thread is gone".into()) }
     }
@@ -254,8 +256,14 @@ fn check_prompt(prompt: &[u32], vocabulary: u32, context: u32) -> Result<(), Mod
 impl Drop for Inner {
     fn drop(&mut self) {
         let _ = self.commands.send(Command::Stop);
-        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         // Waits for the step under way: then the memory is free when this returns.
+        self.join();
+    }
+}
+
+impl Inner {
+    fn join(&self) {
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(thread) = thread.filter(|thread| thread.thread().id() != std::thread::current().id()) {
             let _ = thread.join();
         }
@@ -284,3 +292,7 @@ impl std::fmt::Debug for Engine {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(all(test, feature = "fetch"))]
+#[path = "handle_tests.rs"]
+mod tests;

@@ -30,7 +30,7 @@ const RESERVE: usize = 64;
 const LOOK: Duration = Duration::from_millis(20);
 /// How long a step should last while only prompts are read: long enough to read them at full speed, short enough to
 /// say how far it is, and to let in who comes next.
-const READING: Duration = Duration::from_millis(800);
+const READING: Duration = Duration::from_millis(2500);
 /// How long a step should last while others write: they feel it as their pace.
 const BESIDE: Duration = Duration::from_millis(120);
 /// What llama.cpp gives where it was asked to give up a batch.
@@ -142,6 +142,8 @@ impl<'model> Scheduler<'model> {
             }
             Command::Wake => true,
             Command::Stop => false,
+            #[cfg(test)]
+            Command::Panic => std::panic::panic_any("asked to panic"),
         }
     }
 

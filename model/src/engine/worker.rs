@@ -27,6 +27,9 @@ pub(crate) enum Command {
     Wake,
     /// The last handle is gone.
     Stop,
+    /// What a bug would do.
+    #[cfg(test)]
+    Panic,
 }
 
 /// What the thread needs.

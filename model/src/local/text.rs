@@ -146,7 +146,7 @@ mod tests {
         fn pieces_make_no_difference(text in "[ab北🚀]{0,40}", stops in prop::collection::vec("[ab北🚀]{1,4}", 0..3),
                                      cut in 1usize..5) {
             let whole = stops.iter().filter_map(|s| text.find(s.as_str()).map(|at| (at + s.len(), at))).min();
-            let wanted = whole.map_or(text.as_str(), |(_, at)| &text[..at]);
+            let wanted = whole.and_then(|(_, at)| text.get(..at)).unwrap_or(&text);
             let bytes: Vec<&[u8]> = text.as_bytes().chunks(cut).collect();
             let mut characters = Characters::default();
             let pieces: Vec<String> = bytes.iter().map(|piece| characters.push(piece)).collect();

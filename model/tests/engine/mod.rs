@@ -18,9 +18,9 @@ pub(crate) async fn model_file(name: &str) -> PathBuf {
     resolve(name, &Silent).await.unwrap_or_else(|error| panic!("{error}\n{}", error.hint().unwrap_or_default()))
 }
 
-/// A small model with a small context.
+/// A small context, and one thread: tests run beside each other, and llama.cpp's threads wait for each other.
 pub(crate) fn options() -> EngineOptions {
-    EngineOptions { context: Some(2048), ..EngineOptions::default() }
+    EngineOptions { context: Some(2048), threads: Some(1), ..EngineOptions::default() }
 }
 
 /// An engine of its own: what one test leaves in the KV cache must not be seen by another.
