@@ -319,6 +319,46 @@ fn generic_uses_parameters() {
 }
 
 #[test]
+fn an_answer_is_words_in_which_no_call_begins() {
+    let answer = request(vec![weather(), track()], ToolChoice::Answer, true);
+    let bench = Bench::chatglm3();
+    bench.check(
+        &answer,
+        &["\n价格是 12.3。", " \n It is {12}.\n"],
+        &["", "\n", CALL, "\n{\"name\": \"track\"}", "\nok<|assistant|>track\n"],
+    );
+    for bench in [Bench::hermes(), Bench::generic(), Bench::hermes_with_control_marks()] {
+        bench.check(
+            &answer,
+            &["It is 12.3.", "It is {\"a\": 1}.\n\n- x < y\n```python\nx = 1\n```"],
+            &[
+                "",
+                BARE,
+                TAGGED,
+                FENCED,
+                &format!("It is\n{BARE}"),
+                &format!("It is {TAGGED}"),
+                &format!("It is\n{FENCED}"),
+            ],
+        );
+    }
+    // Without anything to call, there is nothing to hold back.
+    assert!(bench.dialect.grammar(&request(vec![], ToolChoice::Answer, false)).unwrap().is_none());
+}
+
+/// A model that repeats itself is stopped after a while.
+#[test]
+fn several_calls_are_not_endlessly_many() {
+    let call = "track\n ```python\ntool_call(symbol=1)\n```";
+    let object = "{\"name\": \"track\", \"arguments\": {\"symbol\": 5}}";
+    let required = request(vec![track()], ToolChoice::Required, true);
+    let times = |one: &str, between: &str, n: usize| vec![one; n].join(between);
+    let (glm, hermes) = (Bench::chatglm3(), Bench::hermes());
+    glm.check(&required, &[&times(call, "<|assistant|>", 16)], &[&times(call, "<|assistant|>", 17)]);
+    hermes.check(&required, &[&times(object, "\n", 16)], &[&times(object, "\n", 17)]);
+}
+
+#[test]
 fn tool_choice_that_cannot_be_met_is_an_error() {
     for bench in [Bench::chatglm3(), Bench::hermes(), Bench::generic()] {
         let grammar = |request: &Request| bench.dialect.grammar(request);

@@ -2,7 +2,7 @@
 
 use super::lark::{self, Lark, alternatives};
 use super::syntax::Syntax;
-use super::{WORDS, Wanted, answers, convert, wanted};
+use super::{MORE_CALLS, WORDS, Wanted, answers, convert, wanted};
 use crate::Request;
 use crate::dialect::chatglm3::ids;
 use crate::dialect::reply::INTERPRETER;
@@ -22,7 +22,7 @@ pub(crate) fn grammar(request: &Request) -> Result<Option<Grammar>, DialectError
     let mut lark = Lark::new();
     let call = call(&mut lark, &wanted)?;
     let next = format!("<[{}]>", ids::ASSISTANT);
-    let calls = if wanted.several { lark.rule(format!("{call} ({next} {call})*")) } else { call };
+    let calls = if wanted.several { lark.rule(format!("{call} ({next} {call}){{0,{MORE_CALLS}}}")) } else { call };
     let start = if wanted.must {
         calls
     } else {

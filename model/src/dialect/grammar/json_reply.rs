@@ -5,7 +5,7 @@
 //! another value, after which the text goes on.
 
 use super::lark::{self, Lark, alternatives};
-use super::{WORDS, Wanted, answers, json, wanted};
+use super::{MORE_CALLS, WORDS, Wanted, answers, json, wanted};
 use crate::Request;
 use crate::dialect::chat::interpreter_tool;
 use crate::dialect::reply::INTERPRETER;
@@ -171,7 +171,7 @@ impl<'a> Reply<'a> {
             return one;
         }
         let between = self.lark.terminal(lark::regex(r"[ \t\r\n]{1,4}"));
-        self.lark.rule(format!("{one} ({between} {one})*"))
+        self.lark.rule(format!("{one} ({between} {one}){{0,{MORE_CALLS}}}"))
     }
 
     fn object_open(&mut self) -> String {
@@ -183,7 +183,7 @@ impl<'a> Reply<'a> {
             return self.lark.rule("\"\"");
         }
         let separator = self.lark.terminal(lark::regex(r"[ \t\r\n]{0,4}(?:,|\n)[ \t\r\n]{0,8}"));
-        self.lark.rule(format!("({separator} {object})*"))
+        self.lark.rule(format!("({separator} {object}){{0,{MORE_CALLS}}}"))
     }
 
     /// What follows the first object of a list.
@@ -195,7 +195,7 @@ impl<'a> Reply<'a> {
         let open = self.object_open();
         let separator = self.lark.terminal(lark::regex(r"[ \t\r\n]{0,4},[ \t\r\n]{0,8}"));
         let call = self.call.clone();
-        self.lark.rule(format!("({separator} {open} {call})* {close}"))
+        self.lark.rule(format!("({separator} {open} {call}){{0,{MORE_CALLS}}} {close}"))
     }
 
     fn fence_close(&mut self) -> String {

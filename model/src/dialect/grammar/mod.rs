@@ -19,6 +19,9 @@ use super::DialectError;
 use super::reply::INTERPRETER;
 use crate::{Request, ToolChoice};
 
+/// The most further calls of a reply where several are allowed: small models repeat themselves.
+pub(crate) const MORE_CALLS: usize = 15;
+
 /// What a reply may call.
 #[derive(Debug)]
 pub(crate) struct Wanted<'a> {

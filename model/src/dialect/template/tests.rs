@@ -53,13 +53,15 @@ fn templates_get_what_hugging_face_gives_them() {
         {{ m.get('content') | trim }}/{{ m.content.split(' ')[-1] }}\n  {% endif %}\n{% endfor %}\
         {{ tools | tojson }}{{ tools | tojson(indent=2) }}{{ strftime_now('%%') }}\
         {%- set ns = namespace(n=0) %}{% for i in range(10) %}{% if i == 3 %}{% break %}{% endif %}{% set ns.n = ns.n + i %}{% endfor %}\
-        {{ ns.n }}{% macro f(x) %}[{{ x }}]{% endmacro %}{{ f('y') }}{{ messages[1:] | length }}{{ nothing }}";
+        {{ ns.n }}{% macro f(x) %}[{{ x }}]{% endmacro %}{{ f('y') }}{{ messages[1:] | length }}{{ nothing }}\
+        {{ messages[::-1][0].role }}{{ 'a</think>\\nb'.split('</think>')[-1].lstrip('\\n') }}{{ messages[0].content is string }}\
+        {{ 'b' in 'abc' }}{{ messages[0].tool_calls is defined }}{{ messages[-1]['role'] }}{% if not nothing %}n{% endif %}";
     let text =
         render(source, json!([{"role": "user", "content": "q <b> 'x'  "}, {"role": "assistant", "content": "a"}]))
             .unwrap();
     assert_eq!(
         text,
-        "<s>q <b> 'x'/\n[{\"名\": [1, 2.0]}][\n  {\n    \"名\": [\n      1,\n      2.0\n    ]\n  }\n]%3[y]1"
+        "<s>q <b> 'x'/\n[{\"名\": [1, 2.0]}][\n  {\n    \"名\": [\n      1,\n      2.0\n    ]\n  }\n]%3[y]1assistantbTrueTrueFalseassistantn"
     );
 }
 
