@@ -506,7 +506,10 @@ impl TurnMachine {
 /// What the model reads in place of an answer to a call that could not be read.
 fn unreadable(name: Option<&str>, problem: &str) -> Answer {
     let call = name.map_or_else(|| "this call".to_owned(), |name| format!("this call of `{name}`"));
-    Answer::fault(Fault::Malformed, format!("Error: {call} could not be read: {problem}. Write it again in the right form."))
+    Answer::fault(
+        Fault::Malformed,
+        format!("Error: {call} could not be read: {problem}. Write it again in the right form."),
+    )
 }
 
 #[cfg(test)]
