@@ -1,7 +1,7 @@
 //! A model that runs in this process.
 //!
-//! [`Model`] puts the pieces together: the file from the [catalog](crate::catalog), the [engine](crate::engine) that
-//! computes tokens, and the [dialect](crate::dialect) that knows what they mean.
+//! [`Model`] puts the pieces together: the file from the catalog, the [engine](crate::engine) that computes tokens, and
+//! the [dialect] that knows what they mean.
 
 mod reply;
 mod text;

@@ -42,7 +42,11 @@ impl Message {
 
     /// The answer to `call`.
     pub fn observation(call: &ToolCall, content: impl Into<String>) -> Self {
-        Self::Observation(Observation { call_id: Some(call.id.clone()), name: Some(call.name.clone()), content: content.into() })
+        Self::Observation(Observation {
+            call_id: Some(call.id.clone()),
+            name: Some(call.name.clone()),
+            content: content.into(),
+        })
     }
 }
 
@@ -72,7 +76,10 @@ pub struct AssistantMessage {
 impl AssistantMessage {
     /// The prose alone, parts joined as they were written.
     pub fn text(&self) -> String {
-        self.parts.iter().filter_map(|p| if let AssistantPart::Text { text } = p { Some(text.as_str()) } else { None }).collect()
+        self.parts
+            .iter()
+            .filter_map(|p| if let AssistantPart::Text { text } = p { Some(text.as_str()) } else { None })
+            .collect()
     }
 
     /// The readable tool calls, in order.

@@ -296,8 +296,12 @@ impl Vocab for LlamaVocab {
         self.kind(id) == Some(Kind::Control)
     }
 
+    fn is_mark(&self, id: u32) -> bool {
+        self.kind(id) == Some(Kind::Mark)
+    }
+
     fn special_text(&self, id: u32) -> Option<String> {
-        let token = self.token(id).filter(|_| self.is_special(id))?;
+        let token = self.token(id).filter(|_| self.is_barred(id))?;
         Some(String::from_utf8_lossy(&self.raw().token_to_piece(token, true, None)).into_owned())
     }
 
