@@ -53,9 +53,15 @@ impl Transcript {
                 }
                 ui.status(&format!("{name} runs"));
             }
-            Event::ToolOutput { text, .. } => {
+            // The observation repeats it, so on the screen it only shows that the tool is alive.
+            Event::ToolOutput { text, .. } if ui.show().verbose > 0 => {
                 for line in text.lines() {
                     dim(ui, &format!("  | {line}"));
+                }
+            }
+            Event::ToolOutput { text, .. } => {
+                if let Some(line) = text.lines().rfind(|line| !line.trim().is_empty()) {
+                    ui.status(&format!("  | {}", printable(line)));
                 }
             }
             Event::ToolFinished { id, name, observation, error, .. } => {
@@ -91,7 +97,8 @@ impl Transcript {
 
     fn finished(&mut self, ui: &mut Ui, stop: StopReason, usage: &TurnUsage, timings: &TurnTimings) {
         ui.clear_status();
-        if ui.err_terminal() || ui.show().verbose > 0 {
+        // What a cancelled generation cost is not known.
+        if stop != StopReason::Cancelled && (ui.err_terminal() || ui.show().verbose > 0) {
             dim(ui, &figures(usage, timings, self.context_tokens));
         }
         let hint = match stop {
@@ -122,7 +129,8 @@ fn observed(ui: &mut Ui, name: Option<&String>, observation: &str, error: Option
         None if ui.show().verbose > 0 => observation.to_owned(),
         None => excerpt(observation),
     };
-    let text = format!("← {label}{}", text.trim_end().replace('\n', "\n  "));
+    let lines: Vec<&str> = text.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
+    let text = format!("← {label}{}", lines.join("\n  "));
     let role = if error.is_some() { Role::Error } else { Role::Observation };
     ui.note(&ui.paint().role(role, &printable(&text)));
     if let Some(hint) = error.and_then(|failure| failure.hint.as_deref())
@@ -155,9 +163,9 @@ fn excerpt(text: &str) -> String {
     let (lines, chars) = MOST_OF_AN_OBSERVATION;
     let head: Vec<&str> = text.lines().take(lines).collect();
     let head = head.join("\n");
-    let head = shorten(&head, chars);
-    let left = text.chars().count().saturating_sub(head.trim_end_matches('…').chars().count());
-    if left == 0 { text.to_owned() } else { format!("{head} ({left} more characters; -v shows all)") }
+    let head: String = head.chars().take(chars).collect();
+    let left = text.chars().count().saturating_sub(head.chars().count());
+    if left == 0 { head } else { format!("{head}… ({left} more characters; -v shows all)") }
 }
 
 /// A call as it would be written in code: `track(symbol="10111")`.
@@ -177,7 +185,8 @@ pub(crate) fn call_text(name: &str, arguments: &Value) -> String {
 fn figures(usage: &TurnUsage, timings: &TurnTimings, context_tokens: u32) -> String {
     let mut parts = Vec::new();
     let seconds = timings.decode.as_secs_f64();
-    let rate = if seconds > 0.0 {
+    // A rate over less than a tenth of a second says nothing.
+    let rate = if seconds > 0.1 {
         format!(" at {:.1}/s", f64::from(usage.completion_tokens) / seconds)
     } else {
         String::new()

@@ -129,7 +129,7 @@ fn a_long_observation_is_cut_and_says_so_and_verbose_shows_it_whole() {
     let long = format!("head\n{}", "x".repeat(5000));
     let events = [call("call-1", "track", Value::Null), observation("call-1", "track", &long)];
     let short = screen(&events, 0);
-    assert!(short.contains("← head\n") && short.contains("… (4406 more characters; -v shows all)"), "{short}");
+    assert!(short.contains("← head\n") && short.contains("… (4405 more characters; -v shows all)"), "{short}");
     assert!(screen(&events, 1).contains(&"x".repeat(5000)));
 }
 

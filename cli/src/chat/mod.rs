@@ -32,6 +32,8 @@ pub(crate) async fn chat(mut prepared: Prepared, interrupts: &Interrupts, ui: &m
     if terminal {
         chat.welcome(ui);
     }
+    // How to leave is told once.
+    let mut told = false;
     loop {
         let Some(input) = &mut chat.input else { return Ok(chat.failed) };
         let line = tokio::select! {
@@ -42,7 +44,9 @@ pub(crate) async fn chat(mut prepared: Prepared, interrupts: &Interrupts, ui: &m
             Line::Text(line) => line,
             Line::End => break,
             Line::Interrupted if terminal => {
-                ui.note(&ui.paint().role(Role::Dim, "Ctrl-D or /exit leaves"));
+                if !std::mem::replace(&mut told, true) {
+                    ui.note(&ui.paint().role(Role::Dim, "Ctrl-D or /exit leaves"));
+                }
                 continue;
             }
             Line::Interrupted => return Ok(Exit::Cancelled),
@@ -119,19 +123,19 @@ impl Chat {
             Command::Clear => {
                 self.session.clear();
                 ui.clear_screen()?;
-                ui.note("The conversation is forgotten.");
+                ui.say("The conversation is forgotten.");
             }
             Command::Help => {
                 for (name, argument, about) in command::COMMANDS {
                     let left = format!("{name} {argument}");
-                    ui.note(&format!("  {left:<22}{about}"));
+                    ui.say(&format!("  {left:<22}{about}"));
                 }
-                ui.note("  Alt-Enter begins a new line, Ctrl-C cancels the reply.");
+                ui.say("  Alt-Enter begins a new line, Ctrl-C cancels the reply.");
             }
             Command::Tools => self.tools(ui),
             Command::System(None) => match self.session.system() {
-                Some(text) => ui.note(&printable(text)),
-                None => ui.note("No instructions are set."),
+                Some(text) => ui.say(&printable(text)),
+                None => ui.say("No instructions are set."),
             },
             Command::System(Some(text)) => {
                 let words = if text.is_empty() {
@@ -140,22 +144,20 @@ impl Chat {
                     "The instructions hold from the next message on."
                 };
                 self.session.set_system(text);
-                ui.note(words);
+                ui.say(words);
             }
             Command::Set(None) => {
                 for knob in Knob::ALL {
-                    ui.note(&format!("  {:<20}{:<12}{}", knob.name(), knob.show(&self.tuning), knob.range()));
+                    ui.say(&format!("  {:<20}{:<12}{}", knob.name(), knob.show(&self.tuning), knob.range()));
                 }
             }
             Command::Set(Some(assignment)) => {
                 assignment.apply(&mut self.tuning);
-                ui.note(&format!("{} is {}.", assignment.knob().name(), assignment.knob().show(&self.tuning)));
+                ui.say(&format!("{} is {}.", assignment.knob().name(), assignment.knob().show(&self.tuning)));
             }
-            Command::Stats => ui.note(&format!(
-                "{} messages sent, {} in the conversation.",
-                self.turns,
-                self.session.messages().len()
-            )),
+            Command::Stats => {
+                ui.say(&format!("{} messages sent, {} in the conversation.", self.turns, self.session.messages().len()))
+            }
             // Handled by the caller.
             Command::Empty | Command::Exit | Command::Message(_) => {}
         }
@@ -165,11 +167,11 @@ impl Chat {
     fn tools(&self, ui: &mut Ui) {
         let registry = self.session.agent().registry();
         if registry.is_empty() {
-            ui.note("The model has no tools.");
+            ui.say("The model has no tools.");
         }
         for spec in registry.iter() {
             let name = ui.paint().role(Role::Strong, &printable(&spec.name));
-            ui.note(&format!("  {name}: {}", printable(&shorten(spec.description.trim(), 200))));
+            ui.say(&format!("  {name}: {}", printable(&shorten(spec.description.trim(), 90))));
         }
     }
 }

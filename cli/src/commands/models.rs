@@ -66,10 +66,8 @@ fn list(cache: &Cache, json: bool, ui: &mut Ui) -> Result<(), CliError> {
         ))?;
     }
     for found in other {
-        ui.line(
-            &format!("{:<width$}  {:>7}  {:<11}  {:<8}", found.name, bytes(found.bytes), "", state(Some(found)))
-                .trim_end(),
-        )?;
+        let line = format!("{:<width$}  {:>7}  {:<11}  {:<8}", found.name, bytes(found.bytes), "", state(Some(found)));
+        ui.line(line.trim_end())?;
     }
     if cached.is_empty() {
         ui.note("None is here yet: `glassbox models pull NAME` fetches one, and so does its first use.");

@@ -1,5 +1,7 @@
 //! The `glassbox` command as its users meet it: the real binary, its streams and its exit codes.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests are tests")]
+
 mod bad_input;
 mod chat;
 mod demo;
