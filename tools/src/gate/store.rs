@@ -61,10 +61,14 @@ impl OutputStore {
     }
 
     /// Keeps `text` and gives its handle. Older outputs make room for it; of a text larger than the whole store the
-    /// beginning is kept.
+    /// beginning is kept. A text that is kept already keeps its handle, so that a call that gives the same again is
+    /// seen to give the same.
     pub fn put(&self, text: &str) -> String {
         let mut inner = self.lock();
         let kept = text.get(..text.floor_char_boundary(inner.capacity)).unwrap_or_default();
+        if let Some((handle, _)) = inner.outputs.iter().find(|(_, known)| &**known == kept) {
+            return handle.clone();
+        }
         while inner.used + kept.len() > inner.capacity {
             let Some((_, oldest)) = inner.outputs.pop_front() else { break };
             inner.used -= oldest.len();
@@ -96,6 +100,16 @@ impl OutputStore {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_same_text_has_one_handle() {
+        let store = OutputStore::with_capacity(100);
+        let first = store.put("the same");
+        assert_ne!(store.put("another"), first);
+        assert_eq!(store.put("the same"), first);
+        store.put(&"x".repeat(95));
+        assert_ne!(store.put("the same"), first, "it had made room");
+    }
 
     #[test]
     fn parts_put_together_are_the_whole() {
