@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use glassbox::model::ModelError;
 use glassbox::model::catalog::FetchError;
+use glassbox::model::dialect::DialectError;
 
 use crate::exit::Exit;
 
@@ -141,7 +142,7 @@ fn of_model(error: &ModelError) -> Exit {
         ModelError::NotFound { .. } => Exit::NoModel,
         ModelError::Fetch(error) => of_fetch(error),
         ModelError::ContextOverflow { .. } => Exit::NoAnswer,
-        ModelError::Sampling { .. } => Exit::Usage,
+        ModelError::Sampling { .. } | ModelError::Dialect(DialectError::Unknown { .. }) => Exit::Usage,
         _ => Exit::Error,
     }
 }

@@ -163,7 +163,10 @@ fn lora(text: &str) -> Result<LoraAdapter, CliError> {
             "write it as `--lora adapter.gguf=0.5`",
         ));
     }
-    Ok(LoraAdapter { path: path.into(), scale })
+    // Looked for now: the model may be fetched first, which takes a while.
+    let path = PathBuf::from(path);
+    std::fs::metadata(&path).map_err(|error| CliError::reading(&path, error))?;
+    Ok(LoraAdapter { path, scale })
 }
 
 fn approvals(args: &AgentArgs) -> Approvals {

@@ -49,12 +49,14 @@ fn a_tool_choice_must_be_possible() {
 
 #[test]
 fn an_adapter_may_have_a_scale_and_a_path_with_an_equals_sign() {
-    for (text, path, scale) in
-        [("a.gguf", "a.gguf", 1.0), ("b=c.gguf=0.5", "b=c.gguf", 0.5), ("d=e.gguf", "d=e.gguf", 1.0)]
-    {
-        let lora = resolve(&["--lora", text]).unwrap().engine.lora;
-        assert_eq!(lora, Some(LoraAdapter { path: path.into(), scale }), "{text}");
+    let dir = tempfile::tempdir().unwrap();
+    for (name, scale_text, scale) in [("a.gguf", "", 1.0), ("b=c.gguf", "=0.5", 0.5), ("d=e.gguf", "", 1.0)] {
+        let path = dir.path().join(name);
+        std::fs::write(&path, b"").unwrap();
+        let lora = resolve(&["--lora", &format!("{}{scale_text}", path.display())]).unwrap().engine.lora;
+        assert_eq!(lora, Some(LoraAdapter { path, scale }), "{name}");
     }
+    assert_eq!(problem(&["--lora", "/nowhere/a.gguf"]).0, "cannot read /nowhere/a.gguf");
     let (message, _) = problem(&["--lora", "=0.5"]);
     assert_eq!(message, "`--lora =0.5` is not PATH or PATH=SCALE");
 }

@@ -80,17 +80,17 @@ impl State<'_> {
     }
 
     fn advanced(&mut self, done: u64) {
+        // A source that downloads first and puts together then counts twice: what was told stays told.
         if let Some(bar) = &self.bar {
-            bar.set_position(done);
+            bar.set_position(done.max(bar.position()));
             return;
         }
         let Some(total) = self.total.filter(|total| *total > 0) else { return };
         let tenths = done.saturating_mul(10) / total;
         if tenths > self.tenths {
             self.note(&format!("  {:3} % ({} of {})", tenths * 10, bytes(done), bytes(total)));
+            self.tenths = tenths;
         }
-        // Another source starts over: its tenths are told again.
-        self.tenths = tenths;
     }
 
     fn clear(&mut self) {
