@@ -79,20 +79,12 @@ fn answer(style: &Style) -> Grammar {
         lark::regex(&format!(r"{LINE}{fence}(?:\[[ \t\r\n]*)?{NAMED}{ANY}")),
         lark::regex(&format!("{ANY}<tool_call>{ANY}")),
     ));
-    let space = lark.terminal(lark::regex(r"[ \t\r\n]{1,4}"));
-    let (open, close) = style.thoughts;
-    let close = match close {
-        Some(id) => {
-            let inside = lark.terminal(lark::regex("(?s:.+)"));
-            format!("({inside})? <[{id}]>")
-        }
-        None => lark.lazy(&lark::regex(&format!("{ANY}</think>"))),
-    };
     let start = if style.thinking {
-        format!("{close} ({space})? {words}")
+        end_of_thought(&mut lark, style, &words)
     } else if style.reasons {
-        let open = open.map_or_else(|| "\"<think>\"".to_owned(), |id| format!("<[{id}]>"));
-        format!("{words} | {open} {close} ({space})? {words}")
+        let open = style.thoughts.0.map_or_else(|| "\"<think>\"".to_owned(), |id| format!("<[{id}]>"));
+        let rest = end_of_thought(&mut lark, style, &words);
+        format!("{words} | {open} {rest}")
     } else {
         words
     };
@@ -298,16 +290,22 @@ impl<'a> Reply<'a> {
         if !self.style.thinking {
             return body.to_owned();
         }
-        let end = match self.style.thoughts.1 {
-            Some(id) => {
-                let inside = self.lark.terminal(lark::regex("(?s:.+)"));
-                format!("({inside})? <[{id}]>")
-            }
-            None => self.lark.lazy(&lark::regex(&format!("{ANY}</think>"))),
-        };
-        let space = self.lark.terminal(lark::regex(r"[ \t\r\n]{1,4}"));
-        self.lark.rule(format!("{end} ({space})? {body}"))
+        let rest = end_of_thought(&mut self.lark, self.style, body);
+        self.lark.rule(rest)
     }
+}
+
+/// The rest of a thought that is open, and `body` behind it.
+fn end_of_thought(lark: &mut Lark, style: &Style, body: &str) -> String {
+    let end = match style.thoughts.1 {
+        Some(id) => {
+            let inside = lark.terminal(lark::regex("(?s:.+)"));
+            format!("({inside})? <[{id}]>")
+        }
+        None => lark.lazy(&lark::regex(&format!("{ANY}</think>"))),
+    };
+    let space = lark.terminal(lark::regex(r"[ \t\r\n]{1,4}"));
+    format!("{end} ({space})? {body}")
 }
 
 /// A name in JSON's quotes and in Python's.
