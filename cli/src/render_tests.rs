@@ -8,20 +8,7 @@ use super::*;
 use crate::args::ColorArg;
 use crate::settings::Show;
 use crate::ui::ColorChoice;
-
-#[derive(Clone, Default)]
-struct Screen(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Screen {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
+use crate::ui::screen::Screen;
 
 /// What a terminal without colours shows of `events`, transient lines left out.
 fn screen(events: &[Event], verbose: u8) -> String {
@@ -32,7 +19,7 @@ fn screen(events: &[Event], verbose: u8) -> String {
     for event in events {
         transcript.show(event, &mut ui).unwrap();
     }
-    let text = String::from_utf8(screen.0.lock().unwrap().clone()).unwrap();
+    let text = screen.text();
     // A transient line runs from one "erase the line" to the next.
     let parts: Vec<&str> = text.split("\r\x1b[2K").collect();
     parts.iter().enumerate().filter(|(at, part)| at % 2 == 0 || part.contains('\n')).map(|(_, part)| *part).collect()

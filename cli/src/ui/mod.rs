@@ -4,6 +4,8 @@
 //! control characters in what it prints: neither a model nor a tool may move the cursor or change the title.
 
 mod progress;
+#[cfg(test)]
+pub(crate) mod screen;
 mod style;
 mod text;
 

@@ -1,29 +1,7 @@
-use std::sync::{Arc, Mutex};
-
+use super::screen::Screen;
 use super::*;
 use crate::args::ColorArg;
 use crate::ui::style::ColorChoice;
-
-/// A stream that both sides can see. Two of them may share one screen.
-#[derive(Clone, Default)]
-struct Screen(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Screen {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Screen {
-    fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-    }
-}
 
 fn show(quiet: bool) -> Show {
     Show { quiet, verbose: 0, color: ColorChoice::new(ColorArg::Never) }
