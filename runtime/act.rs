@@ -106,7 +106,7 @@ impl Driver {
         id: &CallId,
         source: &str,
     ) -> (String, Vec<Output>, Option<Execution>) {
-        let request = ExecuteRequest { source: source.to_owned(), cancellation: self.cancellation.child_token() };
+        let request = ExecuteRequest::new(source).with_cancellation(self.cancellation.child_token());
         let mut events = interpreter.execute(request);
         let mut outputs = Vec::new();
         let broken = loop {
@@ -115,7 +115,7 @@ impl Driver {
                     self.tell(Event::CodeOutput { id: id.clone(), output: output.clone() });
                     outputs.push(output);
                 }
-                Some(Ok(CellEvent::Finished { execution })) => {
+                Some(Ok(CellEvent::Finished { execution, .. })) => {
                     let text = cell::observation(&outputs, execution, interpreter.limits());
                     return (text, outputs, Some(execution));
                 }

@@ -13,7 +13,9 @@ pub(crate) fn observation(outputs: &[Output], execution: Execution, limits: Limi
         match output {
             // Streams are pieces of one text: no line break between them.
             Output::Stdout { text: piece } | Output::Stderr { text: piece } => text.push_str(piece),
-            Output::Display { data } | Output::Result { data } => line(&mut text, &bundle(data)),
+            Output::Display { data, .. } | Output::DisplayUpdate { data, .. } | Output::Result { data } => {
+                line(&mut text, &bundle(data))
+            }
             Output::Error { name, value, traceback } => line(&mut text, &error(name, value, traceback)),
             Output::Truncated { stream, bytes } => {
                 line(&mut text, &format!("[{bytes} more bytes of {stream} are left out]"))

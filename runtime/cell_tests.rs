@@ -36,9 +36,9 @@ fn a_program_without_output_says_so() {
 #[test]
 fn pictures_are_named_and_other_forms_fall_back() {
     let picture = forms(&[("image/png", json!("iVBOR")), ("text/plain", json!("<Figure size 640x480>"))]);
-    assert_eq!(read(&[Output::Display { data: picture }], Execution::Ok), "[Image]");
+    assert_eq!(read(&[Output::Display { data: picture, id: None }], Execution::Ok), "[Image]");
     let titled = forms(&[("image/png", json!("iVBOR")), ("text/plain", json!("Sales by month"))]);
-    assert_eq!(read(&[Output::Display { data: titled }], Execution::Ok), "[Image]\nSales by month");
+    assert_eq!(read(&[Output::Display { data: titled, id: None }], Execution::Ok), "[Image]\nSales by month");
     let html = forms(&[("text/html", json!("<b>1</b>"))]);
     assert_eq!(read(&[Output::Result { data: html }], Execution::Ok), "<b>1</b>");
     let strange = forms(&[("application/x-thing", json!("?"))]);

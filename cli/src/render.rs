@@ -147,7 +147,7 @@ fn code_output(ui: &mut Ui, output: &Output) {
                 ui.note(&ui.paint().role(Role::Observation, &printable(&format!("← {line}"))));
             }
         }
-        Output::Display { data } | Output::Result { data } => {
+        Output::Display { data, .. } | Output::DisplayUpdate { data, .. } | Output::Result { data } => {
             let text = data.plain().map_or_else(|| "[something to look at]".to_owned(), excerpt);
             ui.note(&ui.paint().role(Role::Observation, &printable(&format!("← {text}"))));
         }

@@ -1,46 +1,47 @@
-//! The trait behind every interpreter.
+//! The traits behind every interpreter: a [`Backend`] opens sessions, an [`Interpreter`] is one.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use futures::stream::BoxStream;
 use serde::{Deserialize, Serialize};
-use tokio_util::sync::CancellationToken;
 
-use crate::{Execution, Limits, Output};
+use crate::{ExecuteRequest, InterpreterError, Limits, OutputStream};
 
-/// A program to run.
-#[derive(Debug, Clone)]
-pub struct ExecuteRequest {
-    /// The source.
-    pub source: String,
-    /// Cancels the cell.
-    pub cancellation: CancellationToken,
-}
-
-impl ExecuteRequest {
-    /// A cell that nobody cancels.
-    pub fn new(source: impl Into<String>) -> Self {
-        Self { source: source.into(), cancellation: CancellationToken::new() }
-    }
+/// How a session's state can be saved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SnapshotSupport {
+    /// Not at all.
+    #[default]
+    None,
+    /// As the list of its cells, which are run again: what depends on time, chance or the outside may differ.
+    Replay,
+    /// As its memory and files: every variable is as it was.
+    Exact,
 }
 
 /// What an interpreter can do beyond running programs. All false by default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Capabilities {
     /// A running cell can be interrupted and the session lives on.
     pub interrupt: bool,
-    /// The state can be saved and restored ([`Interpreter::snapshot`], [`Interpreter::restore`]).
-    pub snapshot: bool,
-    /// The session can be branched ([`Interpreter::fork`]).
-    pub fork: bool,
+    /// How the state can be saved and restored ([`Interpreter::snapshot`], [`Interpreter::restore`]), and so whether
+    /// the session can be branched ([`Interpreter::fork`]).
+    pub snapshot: SnapshotSupport,
     /// Files can be put, got and listed.
     pub files: bool,
+    /// Programs can call the tools of [`ExecuteRequest::tools`].
+    pub tools: bool,
+    /// Programs can ask for input ([`ExecuteRequest::input`]).
+    pub input: bool,
+    /// The memory limit is held.
+    pub memory_limit: bool,
     /// Programs cannot reach the host: neither its files nor its network nor its processes.
     pub isolated: bool,
 }
 
-/// Saved state of a session. Opaque; belongs to the backend that made it.
+/// Saved state of a session. Opaque; belongs to the backend that made it. Written to disk, it outlives the process.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Snapshot {
     /// The backend that made it, such as `wasm`.
@@ -58,69 +59,37 @@ pub struct FileInfo {
     pub bytes: u64,
 }
 
-/// Why something could not be done. An exception in a program is an [`Output::Error`], not this.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum InterpreterError {
-    /// The session is closed.
-    #[error("the interpreter session is closed")]
-    Closed,
-    /// The backend cannot do this; [`Interpreter::capabilities`] says what it can.
-    #[error("this interpreter cannot {action}")]
-    Unsupported {
-        /// What was asked for.
-        action: &'static str,
-    },
-    /// There is no such file in the session.
-    #[error("no file {path} in the session")]
-    NoFile {
-        /// The path.
-        path: String,
-    },
-    /// The snapshot was made by another backend or another version of it.
-    #[error("the snapshot does not fit: {problem}")]
-    BadSnapshot {
-        /// What differs.
-        problem: String,
-    },
-    /// The backend failed.
-    #[error("the interpreter failed: {problem}")]
-    Backend {
-        /// What it said.
-        problem: String,
-    },
-}
+/// Opens sessions. Cheap to share; whatever is slow (compiling, loading) is done once for all sessions.
+#[async_trait]
+pub trait Backend: Send + Sync + 'static {
+    /// `wasm`, `small`, `jupyter`, …
+    fn name(&self) -> &str;
 
-impl InterpreterError {
-    /// What to do now, where there is something.
-    pub fn hint(&self) -> Option<&'static str> {
-        match self {
-            Self::Closed => Some("open a new session"),
-            Self::Unsupported { .. } => Some("ask `capabilities()` first, or take another backend"),
-            Self::NoFile { .. } => Some("`list_files()` names what is there"),
-            Self::BadSnapshot { .. } => Some("run the session's cells again in a new one"),
-            Self::Backend { .. } => None,
-        }
+    /// The language, such as `python`.
+    fn language(&self) -> &str;
+
+    /// What its sessions can do.
+    fn capabilities(&self) -> Capabilities;
+
+    /// One or two sentences for the model: the language's version, what is installed, where files lie, what is not
+    /// there.
+    fn describe(&self) -> String;
+
+    /// Opens a session with the backend's own limits.
+    ///
+    /// # Errors
+    /// [`InterpreterError::NotSetUp`] where artifacts are missing, with the command that makes them.
+    async fn open(&self) -> Result<Arc<dyn Interpreter>, InterpreterError>;
+
+    /// Opens a session in a saved state, such as one of an earlier process.
+    ///
+    /// # Errors
+    /// [`InterpreterError::BadSnapshot`] where it is not one of this backend; otherwise as [`Backend::open`].
+    async fn reopen(&self, snapshot: &Snapshot) -> Result<Arc<dyn Interpreter>, InterpreterError> {
+        let session = self.open().await?;
+        session.restore(snapshot).await?;
+        Ok(session)
     }
-}
-
-/// The outputs of a cell in their order, then how it ended.
-pub type OutputStream = BoxStream<'static, Result<CellEvent, InterpreterError>>;
-
-/// An item of a cell's stream.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "event", rename_all = "snake_case")]
-pub enum CellEvent {
-    /// The next output.
-    Output {
-        /// The output.
-        output: Output,
-    },
-    /// The end; nothing follows.
-    Finished {
-        /// How.
-        execution: Execution,
-    },
 }
 
 /// A session that runs programs one after another and keeps their variables.
@@ -137,10 +106,11 @@ pub trait Interpreter: Send + Sync + 'static {
         Capabilities::default()
     }
 
-    /// Runs a program. Cells of one session run one after another. Dropping the stream interrupts the cell.
+    /// Runs a program. Cells of one session run one after another, in the order of these calls. Dropping the stream
+    /// interrupts the cell.
     fn execute(&self, request: ExecuteRequest) -> OutputStream;
 
-    /// Throws the session's state away and begins anew.
+    /// Throws the session's state away and begins anew: no variables, no files.
     ///
     /// # Errors
     /// [`InterpreterError`] where the backend cannot.
@@ -157,7 +127,7 @@ pub trait Interpreter: Send + Sync + 'static {
         Err(InterpreterError::Unsupported { action: "interrupt a cell" })
     }
 
-    /// Saves the state between two cells.
+    /// Saves the state between two cells; waits for a running one.
     ///
     /// # Errors
     /// [`InterpreterError::Unsupported`] unless the backend can.
@@ -168,7 +138,7 @@ pub trait Interpreter: Send + Sync + 'static {
     /// Goes back to a saved state.
     ///
     /// # Errors
-    /// [`InterpreterError::Unsupported`], or [`InterpreterError::BadSnapshot`].
+    /// [`InterpreterError::Unsupported`], or [`InterpreterError::BadSnapshot`]; the session is then as it was.
     async fn restore(&self, _snapshot: &Snapshot) -> Result<(), InterpreterError> {
         Err(InterpreterError::Unsupported { action: "restore a state" })
     }
@@ -181,27 +151,68 @@ pub trait Interpreter: Send + Sync + 'static {
         Err(InterpreterError::Unsupported { action: "fork a session" })
     }
 
-    /// Puts a file into the session, replacing one of the same path.
+    /// Puts a file into the session, replacing one of the same path. A relative path is one below `/mnt/data`.
     ///
     /// # Errors
-    /// [`InterpreterError::Unsupported`], or the backend's error where a limit is passed.
+    /// [`InterpreterError::Unsupported`], [`InterpreterError::BadPath`], or [`InterpreterError::Limit`].
     async fn put_file(&self, _path: &str, _data: &[u8]) -> Result<(), InterpreterError> {
         Err(InterpreterError::Unsupported { action: "take files" })
     }
 
-    /// Gets a file out of the session.
+    /// Gets a file out of the session. A relative path is one below `/mnt/data`.
     ///
     /// # Errors
-    /// [`InterpreterError::Unsupported`], or [`InterpreterError::NoFile`].
+    /// [`InterpreterError::Unsupported`], [`InterpreterError::BadPath`], or [`InterpreterError::NoFile`].
     async fn get_file(&self, _path: &str) -> Result<Vec<u8>, InterpreterError> {
         Err(InterpreterError::Unsupported { action: "give files" })
     }
 
-    /// The files that programs have written or that were put, in order of their paths.
+    /// The files below `/mnt/data` and `/tmp`, written by programs or put, in order of their paths.
     ///
     /// # Errors
     /// [`InterpreterError::Unsupported`] unless the backend can.
     async fn list_files(&self) -> Result<Vec<FileInfo>, InterpreterError> {
         Err(InterpreterError::Unsupported { action: "list files" })
+    }
+}
+
+/// A backend whose `open` gives the same session every time: for an interpreter that all conversations share.
+pub struct Shared {
+    session: Arc<dyn Interpreter>,
+}
+
+impl Shared {
+    /// Hands out `session`.
+    pub fn new(session: Arc<dyn Interpreter>) -> Self {
+        Self { session }
+    }
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared").field("language", &self.session.language()).finish()
+    }
+}
+
+#[async_trait]
+impl Backend for Shared {
+    fn name(&self) -> &str {
+        "shared"
+    }
+
+    fn language(&self) -> &str {
+        self.session.language()
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        self.session.capabilities()
+    }
+
+    fn describe(&self) -> String {
+        String::new()
+    }
+
+    async fn open(&self) -> Result<Arc<dyn Interpreter>, InterpreterError> {
+        Ok(Arc::clone(&self.session))
     }
 }

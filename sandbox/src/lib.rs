@@ -1,13 +1,17 @@
-//! Where code runs: the [`Interpreter`] trait, its [`Limits`] and its [`Output`]s.
-//!
-//! Only the face is here so far; CPython in WebAssembly and Jupyter kernels come behind it.
+//! Where code runs: the [`Interpreter`] trait, its [`Limits`] and its [`Output`]s, and the backends behind it.
 
+mod capture;
+mod cell;
+mod error;
+mod host;
 mod interpreter;
 mod limits;
 mod output;
+mod request;
 
-pub use interpreter::{
-    Capabilities, CellEvent, ExecuteRequest, FileInfo, Interpreter, InterpreterError, OutputStream, Snapshot,
-};
+pub use error::InterpreterError;
+pub use host::{HostToolError, HostTools};
+pub use interpreter::{Backend, Capabilities, FileInfo, Interpreter, Shared, Snapshot, SnapshotSupport};
 pub use limits::Limits;
-pub use output::{Execution, MimeBundle, Output};
+pub use output::{Denial, DenialKind, Execution, MimeBundle, Output, Recovery};
+pub use request::{CellEvent, CellUsage, ExecuteRequest, InputSource, OutputStream};

@@ -46,13 +46,28 @@ pub enum Output {
     Display {
         /// Its forms.
         data: MimeBundle,
+        /// The name under which it can be updated, where it has one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        id: Option<String>,
+    },
+    /// New forms of an earlier [`Output::Display`], of this cell or one before.
+    DisplayUpdate {
+        /// Its new forms.
+        data: MimeBundle,
+        /// Its name.
+        id: String,
+    },
+    /// What this cell has given out so far shall no longer be shown.
+    ClearOutput {
+        /// Only when the next output comes.
+        wait: bool,
     },
     /// The value of the cell's last expression.
     Result {
         /// Its forms.
         data: MimeBundle,
     },
-    /// The program raised an exception.
+    /// The program raised an exception. `SystemExit` with another code than 0 is one.
     Error {
         /// The exception's class, such as `ZeroDivisionError`.
         name: String,
@@ -63,11 +78,82 @@ pub enum Output {
     },
     /// A stream passed its limit; this much more was written and dropped.
     Truncated {
-        /// `stdout` or `stderr`.
+        /// `stdout`, `stderr` or `display`.
         stream: String,
         /// Bytes dropped.
         bytes: u64,
     },
+    /// The program was refused something, or ran into a limit.
+    Denied {
+        /// What.
+        denial: Denial,
+    },
+    /// The session was lost in the middle of the cell.
+    SessionLost {
+        /// How, such as `the kernel died (signal 9)`.
+        reason: String,
+        /// What there is in its place.
+        recovery: Recovery,
+    },
+}
+
+/// Something that the program was refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Denial {
+    /// The kind of thing.
+    pub kind: DenialKind,
+    /// What happened, such as `the cell ran for 30 s`.
+    pub message: String,
+    /// What the program or its writer can do instead.
+    pub hint: String,
+}
+
+/// What can be refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum DenialKind {
+    /// The time of a cell.
+    Time,
+    /// The session's memory.
+    Memory,
+    /// Bytes of files.
+    Disk,
+    /// The number of files, or of open ones.
+    Files,
+    /// The number or size of calls to the host.
+    HostCalls,
+    /// A path outside the session's folders, or a write to what is read-only.
+    Path,
+    /// The network.
+    Network,
+    /// Another process or thread.
+    Process,
+    /// Standard input.
+    Input,
+}
+
+/// What there is after a session was lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "how", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Recovery {
+    /// The state before this cell.
+    Restored,
+    /// The state before this cell, or nearly so: `cells` earlier cells were run again.
+    Replayed {
+        /// How many.
+        cells: u32,
+    },
+    /// The state before the last `cells` cells and this one.
+    RestoredEarlier {
+        /// How many cells besides this one are lost.
+        cells: u32,
+    },
+    /// A new session: variables are gone.
+    Restarted,
+    /// Nothing: the session is closed.
+    Closed,
 }
 
 /// How a cell ended. Sent last.
@@ -81,6 +167,6 @@ pub enum Execution {
     Error,
     /// It was interrupted by its time limit or by the caller; the session goes on.
     Interrupted,
-    /// The session was lost with it and has been restored or restarted.
+    /// The session was lost with it; [`Output::SessionLost`] came before and says what there is in its place.
     Restarted,
 }

@@ -3,8 +3,8 @@
 use async_trait::async_trait;
 use futures::{StreamExt, stream};
 use glassbox_sandbox::{
-    Capabilities, CellEvent, ExecuteRequest, Execution, Interpreter, InterpreterError, Limits, MimeBundle, Output,
-    OutputStream, Snapshot,
+    Capabilities, CellEvent, CellUsage, ExecuteRequest, Execution, Interpreter, InterpreterError, Limits, MimeBundle,
+    Output, OutputStream, Snapshot,
 };
 use serde_json::json;
 
@@ -24,7 +24,7 @@ impl Interpreter for Echo {
     fn execute(&self, request: ExecuteRequest) -> OutputStream {
         stream::iter([
             Ok(CellEvent::Output { output: Output::Stdout { text: request.source } }),
-            Ok(CellEvent::Finished { execution: Execution::Ok }),
+            Ok(CellEvent::Finished { execution: Execution::Ok, usage: CellUsage::default() }),
         ])
         .boxed()
     }
@@ -64,7 +64,7 @@ async fn a_cell_gives_its_outputs_and_then_its_end() {
         events,
         [
             CellEvent::Output { output: Output::Stdout { text: "hello".into() } },
-            CellEvent::Finished { execution: Execution::Ok },
+            CellEvent::Finished { execution: Execution::Ok, usage: CellUsage::default() },
         ]
     );
 }
@@ -73,7 +73,10 @@ async fn a_cell_gives_its_outputs_and_then_its_end() {
 fn outputs_are_written_as_tagged_json_and_read_back() {
     let cases = [
         (Output::Stdout { text: "1\n".into() }, json!({"type": "stdout", "text": "1\n"})),
-        (Output::Display { data: MimeBundle::text("2") }, json!({"type": "display", "data": {"text/plain": "2"}})),
+        (
+            Output::Display { data: MimeBundle::text("2"), id: None },
+            json!({"type": "display", "data": {"text/plain": "2"}}),
+        ),
         (
             Output::Error { name: "ValueError".into(), value: "no".into(), traceback: vec!["line 1".into()] },
             json!({"type": "error", "name": "ValueError", "value": "no", "traceback": ["line 1"]}),

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use futures::StreamExt;
 use glassbox::model::{AssistantPart, ScriptedModel};
 use glassbox::sandbox::{
-    CellEvent, ExecuteRequest, Execution, Interpreter, InterpreterError, Limits, Output, OutputStream,
+    CellEvent, CellUsage, ExecuteRequest, Execution, Interpreter, InterpreterError, Limits, Output, OutputStream,
 };
 use glassbox::{Agent, AgentBuilder, AutoApprover, Message, Session, tool};
 
@@ -151,8 +151,11 @@ impl Interpreter for ScriptedInterpreter {
         match cell {
             Cell::Gives(outputs, execution) => {
                 running.ended = true;
-                let events: Vec<_> =
-                    outputs.into_iter().map(output).chain([Ok(CellEvent::Finished { execution })]).collect();
+                let events: Vec<_> = outputs
+                    .into_iter()
+                    .map(output)
+                    .chain([Ok(CellEvent::Finished { execution, usage: CellUsage::default() })])
+                    .collect();
                 futures::stream::iter(events).boxed()
             }
             Cell::Runs(first) => futures::stream::iter([output(first)])
