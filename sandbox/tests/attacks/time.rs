@@ -1,0 +1,80 @@
+//! Programs that do not end.
+
+use std::sync::Arc;
+
+use glassbox_sandbox::Backend;
+
+use super::{Fate::*, attack};
+
+type Under<'a> = &'a Arc<dyn Backend>;
+
+pub async fn loop_without_end(backend: Under<'_>) {
+    attack(backend, "while True: pass", &[Interrupted]).await;
+}
+
+pub async fn sleep_without_end(backend: Under<'_>) {
+    attack(backend, "import time\ntime.sleep(10**6)", &[Interrupted]).await;
+}
+
+pub async fn power_tower(backend: Under<'_>) {
+    attack(backend, "9**9**9", &[Interrupted, Killed, Raises("MemoryError"), Raises("OverflowError")]).await;
+}
+
+pub async fn catastrophic_regex(backend: Under<'_>) {
+    attack(backend, "import re\nre.match(r'(a+)+$', 'a' * 40 + 'b')", &[Interrupted, Killed]).await;
+}
+
+pub async fn loop_in_a_library(backend: Under<'_>) {
+    attack(backend, "import json\nwhile True: json.dumps([1] * 100)", &[Interrupted]).await;
+}
+
+pub async fn print_loop(backend: Under<'_>) {
+    attack(backend, "while True: print('spam spam spam')", &[Interrupted]).await;
+}
+
+pub async fn loop_inside_c(backend: Under<'_>) {
+    let source = "import collections, itertools\ncollections.deque(itertools.count(), maxlen=0)";
+    attack(backend, source, &[Killed, Interrupted]).await;
+    attack(backend, "sum(range(10**12))", &[Killed, Interrupted]).await;
+}
+
+pub async fn loop_that_catches_everything(backend: Under<'_>) {
+    attack(backend, "while True:\n    try:\n        while True: pass\n    except BaseException: pass", &[Killed]).await;
+}
+
+pub async fn loop_in_a_finalizer(backend: Under<'_>) {
+    let source = "class Trap:\n    def __del__(self):\n        while True: pass\nTrap()\nprint('after')";
+    attack(backend, source, &[Interrupted, Killed, Ends]).await;
+}
+
+pub async fn interrupt_handler_removed(backend: Under<'_>) {
+    let source = "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nwhile True: pass";
+    attack(backend, source, &[Killed, Interrupted]).await;
+}
+
+pub async fn value_whose_repr_never_ends(backend: Under<'_>) {
+    let source = "class Trap:\n    def __repr__(self):\n        while True: pass\nTrap()";
+    attack(backend, source, &[Interrupted, Killed]).await;
+}
+
+pub async fn event_loop_that_never_ends(backend: Under<'_>) {
+    attack(backend, "import asyncio\nawait asyncio.sleep(10**6)", &[Interrupted]).await;
+}
+
+pub async fn hash_without_end(backend: Under<'_>) {
+    let source = "import hashlib\nhashlib.pbkdf2_hmac('sha256', b'a', b'b', 10**9)";
+    attack(backend, source, &[Killed, Interrupted]).await;
+}
+
+pub async fn sort_of_a_hundred_million(backend: Under<'_>) {
+    attack(backend, "sorted(range(10**8, 0, -1))", &[Raises("MemoryError"), Interrupted, Killed]).await;
+}
+
+pub async fn loop_in_an_exit_handler(backend: Under<'_>) {
+    let source = "import atexit\n@atexit.register\ndef trap():\n    while True: pass\nprint('set')";
+    attack(backend, source, &[Prints("set\n")]).await;
+}
+
+pub async fn comparison_that_never_ends(backend: Under<'_>) {
+    attack(backend, "import itertools\n(-1) in itertools.count()", &[Killed, Interrupted]).await;
+}
