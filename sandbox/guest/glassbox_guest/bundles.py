@@ -90,7 +90,7 @@ def _member(form):
         from binascii import b2a_base64
 
         return b2a_base64(form, newline=False).decode("ascii")
-    from .door import encode
+    from .calls import encode
 
     try:
         encode(form)

@@ -5,7 +5,7 @@ import builtins
 import linecache
 import sys
 
-from . import denials, displaying, door, figures, interrupts, tools, tracebacks
+from . import calls, denials, displaying, figures, interrupts, tools, tracebacks
 
 #: Cells whose source is kept for tracebacks and `inspect`.
 KEPT_SOURCES = 200
@@ -29,7 +29,7 @@ def turn():
         interrupts.install()
         denials.begin_cell()
         _mend_streams()
-        cell = door.call("cell")
+        cell = calls.call("cell")
         if cell.get("tools") is not None:
             tools.offer(cell["tools"], _main)
         status, code = _run(cell["source"], f"<cell {cell['number']}>", cell["number"])
@@ -43,8 +43,8 @@ def _done(status, code):
     try:
         request = _DONE[status]
         if code is not None:
-            request = door.encode({"op": "done", "status": status, "code": code})
-        door.exchange(request)
+            request = calls.encode({"op": "done", "status": status, "code": code})
+        calls.exchange(request)
     except BaseException:  # Nothing is left that could be told.
         pass
 

@@ -4,7 +4,7 @@ import builtins
 import io
 import sys
 
-from . import denials, door, imports
+from . import calls, denials, imports
 
 _HINT = "put the value into the program, or ask for it in the answer and wait for the next message"
 
@@ -12,8 +12,8 @@ _HINT = "put the value into the program, or ask for it in the answer and wait fo
 def ask(prompt, hidden):
     """One line; `EOFError` where nobody answers."""
     try:
-        line = door.call("input", prompt=prompt, hidden=hidden)
-    except door.DoorError as error:
+        line = calls.call("input", prompt=prompt, hidden=hidden)
+    except calls.DoorError as error:
         denials.tell("input", "the program asked for input", _HINT)
         raise EOFError(f"{error}; {_HINT}") from None
     if line is None:

@@ -3,7 +3,7 @@
 import errno
 import sys
 
-from . import door, imports
+from . import calls, imports
 
 _told = set()
 
@@ -40,8 +40,8 @@ def tell(kind, message, hint):
         return
     _told.add(kind)
     try:
-        door.call("denied", kind=kind, message=message, hint=hint)
-    except door.DoorError:
+        calls.call("denied", kind=kind, message=message, hint=hint)
+    except calls.DoorError:
         pass
 
 

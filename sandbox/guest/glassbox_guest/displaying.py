@@ -2,7 +2,7 @@
 
 import builtins
 
-from . import bundles, door
+from . import bundles, calls
 
 _counter = 0
 
@@ -43,7 +43,7 @@ def display(*objs, display_id=None, raw=False, clear=False, update=False, includ
             continue
         data = {str(mime): form for mime, form in value.items()} if raw else bundles.bundle(value)
         data = _choose(data, include, exclude)
-        door.call("display", data=data, id=handle and handle.display_id, update=bool(update))
+        calls.call("display", data=data, id=handle and handle.display_id, update=bool(update))
     return handle
 
 
@@ -54,7 +54,7 @@ def update_display(obj, *, display_id, **options):
 
 def clear_output(wait=False):
     """Removes what this cell has shown so far; with `wait`, only when the next output comes."""
-    door.call("clear", wait=bool(wait))
+    calls.call("clear", wait=bool(wait))
 
 
 def result(value):
@@ -68,12 +68,12 @@ def result(value):
         # An open figure that is shown as a value is not shown again as an open one.
         figures.close(value)
     try:
-        door.call("result", data=data)
-    except door.DoorError as error:
+        calls.call("result", data=data)
+    except calls.DoorError as error:
         if error.kind != "too_large":
             raise
         # The plain text is bounded; it goes through.
-        door.call("result", data={"text/plain": data["text/plain"]})
+        calls.call("result", data={"text/plain": data["text/plain"]})
 
 
 def install():

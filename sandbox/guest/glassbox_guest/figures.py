@@ -3,10 +3,10 @@
 import os
 import sys
 
-from . import door, imports
+from . import calls, imports
 
 #: Where the host mounts fonts, if it has some.
-FONTS = "/usr/share/fonts"
+FONTS = ("/usr/local/share/fonts", "/usr/share/fonts")
 #: Families that programs ask for by habit where they write Chinese; each stands for the first mounted font.
 HABITUAL = (
     "SimHei", "SimSun", "Microsoft YaHei", "Heiti TC", "Heiti SC", "STHeiti", "PingFang SC", "Songti SC", "KaiTi",
@@ -61,7 +61,7 @@ def _show(figure):
     axes = len(figure.axes)
     text = f"<Figure {width:g}x{height:g} in, {axes} {'plot' if axes == 1 else 'plots'}>"
     data = {"image/png": b2a_base64(png(figure), newline=False).decode("ascii"), "text/plain": text}
-    door.call("display", data=data, id=None, update=False)
+    calls.call("display", data=data, id=None, update=False)
 
 
 def _patch_pyplot(pyplot):
@@ -80,14 +80,15 @@ def _patch_pyplot(pyplot):
 
 def _add_fonts(font_manager):
     """Adds the mounted fonts behind the default ones, so that a glyph which those lack comes from them."""
-    if not os.path.isdir(FONTS):
+    paths = sorted(path for folder in FONTS for path in _font_files(folder))
+    if not paths:
         return
     from copy import copy
 
     import matplotlib
 
     manager, names = font_manager.fontManager, []
-    for path in sorted(_font_files(FONTS)):
+    for path in paths:
         before = len(manager.ttflist)
         try:
             manager.addfont(path)

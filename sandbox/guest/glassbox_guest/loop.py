@@ -2,6 +2,7 @@
 
 import sys
 import time
+from types import TracebackType
 
 from . import imports
 
@@ -20,11 +21,16 @@ def run(coroutine):
     task = loop.create_task(coroutine)
     try:
         return loop.run_until_complete(task)
-    except BaseException:
+    except BaseException as error:
         if not task.done():
-            # An interrupt, or an exit: the task would go on in the next cell that awaits.
+            # An interrupt, an exit, or a wait without end: the task would go on in the next cell that awaits.
+            frames = task.get_stack()
             task.cancel()
             loop.run_until_complete(asyncio.gather(task, return_exceptions=True))
+            if isinstance(error, Deadlock) and frames:
+                # Where the cell waits says more than where the loop found out.
+                frame = frames[-1]
+                raise error.with_traceback(TracebackType(None, frame, frame.f_lasti, frame.f_lineno)) from None
         raise
 
 
@@ -33,12 +39,19 @@ def install():
     imports.after("asyncio", _patch)
 
 
+class Deadlock(RuntimeError):
+    """Nothing is left that could run."""
+
+
+Deadlock.__module__ = "asyncio"
+
+
 class Sleeper:
     """A selector that knows no files."""
 
     def select(self, timeout=None):
         if timeout is None:
-            raise RuntimeError("the event loop waits for something that can never come: nothing is left to run")
+            raise Deadlock("the event loop waits for something that can never come: nothing is left to run")
         if timeout > 0:
             time.sleep(timeout)
         return []

@@ -27,6 +27,10 @@ _HELP = re.compile(r"^(\s*)\?*([\w.]+)\?{1,2}\s*$")
 def parse(source, name, error):
     """The tree of a cell whose notebook lines are replaced; `None` where it has none."""
     lines, replaced = source.split("\n"), False
+    first = next((at for at, line in enumerate(lines) if line.strip()), 0)
+    if lines[first].startswith("%%") and _replacement(lines[first]) not in (None, "pass"):
+        # What follows is for the magic, and need not be Python.
+        lines[first + 1 :] = []
     for _ in range(len(lines)):
         at = _lines_of(error, lines)
         line = next((number for number in at if _replacement(lines[number]) is not None), None)

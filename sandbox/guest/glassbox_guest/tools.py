@@ -4,7 +4,7 @@ import json
 import sys
 import types
 
-from . import door, names
+from . import calls, names
 
 _module = types.ModuleType("tools", "The tools that programs may call, and `ToolError`.")
 #: What was put into `__main__`, by its name there.
@@ -99,12 +99,12 @@ def _function(spec, identifier):
 def _call(name, identifier, arguments):
     try:
         # Values of libraries become JSON here; what the host checks is JSON.
-        plain = json.loads(door.encode(arguments, default=_as_json))
+        plain = json.loads(calls.encode(arguments, default=_as_json))
     except (TypeError, ValueError) as error:
         raise TypeError(f"{identifier}(): the arguments must be JSON values: {error}") from None
     try:
-        return door.call("tool", name=name, arguments=plain)
-    except door.DoorError as error:
+        return calls.call("tool", name=name, arguments=plain)
+    except calls.DoorError as error:
         raise ToolError(error.kind, str(error)) from None
 
 

@@ -1,6 +1,6 @@
 """Exceptions as lines of text: without the guest's own frames, bounded, and never failing."""
 
-from . import denials, door
+from . import calls, denials
 
 #: Frames kept at each end of a traceback.
 FRAMES = 40
@@ -21,7 +21,7 @@ def report(error):
         name, value = type(error).__name__, ""
         lines = [f"{name}: (too little is left to write its traceback)"]
     try:
-        door.call("error", name=name, value=value, traceback=lines)
+        calls.call("error", name=name, value=value, traceback=lines)
     except BaseException:
         pass
 

@@ -35,7 +35,7 @@ class Session:
         to_host, to_child = os.pipe(), os.pipe()
         code = _CHILD.format(requests=to_host[1], answers=to_child[0], bootstrap=str(GUEST / "bootstrap.py"))
         self.child = subprocess.Popen(
-            [sys.executable, "-X", "utf8", "-c", code], pass_fds=(to_host[1], to_child[0]),
+            [sys.executable, "-S", "-X", "utf8", "-c", code], pass_fds=(to_host[1], to_child[0]),
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, **(env or {})},
         )  # fmt: skip
         os.close(to_host[1])
