@@ -8,6 +8,7 @@ mod interpreter;
 mod limits;
 mod output;
 mod request;
+mod stubs;
 
 pub use error::InterpreterError;
 pub use host::{HostToolError, HostTools};
@@ -15,3 +16,4 @@ pub use interpreter::{Backend, Capabilities, FileInfo, Interpreter, Shared, Snap
 pub use limits::Limits;
 pub use output::{Denial, DenialKind, Execution, MimeBundle, Output, Recovery};
 pub use request::{CellEvent, CellUsage, ExecuteRequest, InputSource, OutputStream};
+pub use stubs::python_stubs;

@@ -1,4 +1,4 @@
-"""What a sandbox does not have: other processes, threads, the network. One clear exception each, and a word to the host."""
+"""What a sandbox does not have: other processes, threads, the network. A clear exception each, a word to the host."""
 
 import errno
 import sys
@@ -11,7 +11,7 @@ _told = set()
 class SandboxDenied(PermissionError, RuntimeError):
     """The sandbox does not have this. `hint` says what to do instead.
 
-    It is what programs expect in such places: an `OSError` of the network and of processes, a `RuntimeError` of threads.
+    It is what programs expect in such places: an `OSError` for the network and processes, a `RuntimeError` for threads.
     """
 
     def __init__(self, kind, message, hint):

@@ -89,7 +89,13 @@ def _install(words):
 
     from . import denials
 
-    names = {"scikit-learn": "sklearn", "pillow": "PIL", "beautifulsoup4": "bs4", "pyyaml": "yaml", "python-dateutil": "dateutil"}
+    names = {
+        "scikit-learn": "sklearn",
+        "pillow": "PIL",
+        "beautifulsoup4": "bs4",
+        "pyyaml": "yaml",
+        "python-dateutil": "dateutil",
+    }
     wanted = [re.split(r"[<>=!~\[; ]", word)[0] for word in words[1:] if not word.startswith("-")]
     wanted = [word for word in wanted if word and word not in ("install", "list", "show", "freeze", "uninstall", "-y")]
     missing = []

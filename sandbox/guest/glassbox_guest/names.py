@@ -7,9 +7,9 @@ _DIGITS = "0123456789"
 _BUILTINS = set(
     """
     abs aiter all anext any ascii bin bool breakpoint bytearray bytes callable chr classmethod compile complex delattr
-    dict dir divmod enumerate eval exec exit filter float format frozenset getattr globals hasattr hash help hex id input
-    int isinstance issubclass iter len list locals map max memoryview min next object oct open ord pow print property
-    quit range repr reversed round set setattr slice sorted staticmethod str sum super tuple type vars zip
+    dict dir divmod enumerate eval exec exit filter float format frozenset getattr globals hasattr hash help hex id
+    input int isinstance issubclass iter len list locals map max memoryview min next object oct open ord pow print
+    property quit range repr reversed round set setattr slice sorted staticmethod str sum super tuple type vars zip
     """.split()
 )
 #: Taken in `__main__`, beside the builtins.
@@ -17,7 +17,10 @@ RESERVED = {"Out", "ToolError", "clear_output", "display", "tools"}
 
 
 def identifier(name, taken=(), reserved=()):
-    """A name as an identifier that is not in `taken`: runs of other characters become `_`, a keyword gets one behind."""
+    """A name as an identifier that is not in `taken`.
+
+    Runs of other characters become `_`; a keyword, and a name in `reserved`, gets one behind.
+    """
     text = "".join(c if c.isalpha() or c in _DIGITS or c == "_" else " " for c in name)
     text = "_".join(text.split()) or "_"
     if text[0] in _DIGITS:

@@ -84,5 +84,7 @@ def signature(parameters):
         kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
         made.append(inspect.Parameter(python, kind, default=default, annotation=annotation(properties[name])))
     if isinstance(parameters, dict) and parameters.get("additionalProperties") not in (None, False):
-        made.append(inspect.Parameter("extra" if "extra" not in stands_for else "extra_", inspect.Parameter.VAR_KEYWORD))
+        made.append(
+            inspect.Parameter("extra" if "extra" not in stands_for else "extra_", inspect.Parameter.VAR_KEYWORD)
+        )
     return inspect.Signature(made), stands_for

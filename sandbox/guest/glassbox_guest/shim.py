@@ -77,7 +77,9 @@ class Image:
 
     _STARTS = ((b"\x89PNG", "image/png"), (b"\xff\xd8", "image/jpeg"), (b"GIF8", "image/gif"), (b"RIFF", "image/webp"))
 
-    def __init__(self, data=None, url=None, filename=None, format=None, embed=None, width=None, height=None, **_ignored):
+    def __init__(
+        self, data=None, url=None, filename=None, format=None, embed=None, width=None, height=None, **_ignored
+    ):
         if isinstance(data, str) and not data.startswith(("http:", "https:", "<")):
             data, filename = None, data
         if data is None and filename is not None:

@@ -63,7 +63,10 @@ def render(error):
 
 
 def _trim(error):
-    """Cuts the guest's frames out of an exception and its chain, and the middle of long ones; gives how many of those."""
+    """Cuts the guest's frames out of an exception and its chain, and the middle of long tracebacks.
+
+    Gives how many frames of the middle those are.
+    """
     left_out, seen, waiting = 0, set(), [error]
     while waiting and len(seen) < EXCEPTIONS:
         one = waiting.pop()

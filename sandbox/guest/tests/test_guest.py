@@ -24,7 +24,14 @@ class Guest(unittest.TestCase):
 class Cells(Guest):
     def test_the_last_expression_is_the_result(self):
         session = self.session()
-        for source, result in [("x = 1\nx + 1", "2"), ("x;", None), ("x; # quiet", None), ("None", None), ("", None), ("'a;'", "'a;'")]:
+        for source, result in [
+            ("x = 1\nx + 1", "2"),
+            ("x;", None),
+            ("x; # quiet", None),
+            ("None", None),
+            ("", None),
+            ("'a;'", "'a;'"),
+        ]:
             ran = session.run(source)
             self.assertEqual((ran.result, ran.status), (result, "ok"), source)
         self.assertEqual(session.run("_").result, "'a;'")
@@ -58,7 +65,9 @@ class Cells(Guest):
         session = self.session()
         session.run("import inspect, pickle\ndef f():\n    return 1  # one\nclass P: pass")
         self.assertIn("# one", session.run("print(inspect.getsource(f))").stdout)
-        self.assertEqual(session.run("type(pickle.loads(pickle.dumps(P()))) is P, __name__").result, "(True, '__main__')")
+        self.assertEqual(
+            session.run("type(pickle.loads(pickle.dumps(P()))) is P, __name__").result, "(True, '__main__')"
+        )
 
     def test_exits_have_their_codes(self):
         session = self.session()
@@ -83,7 +92,9 @@ class Tracebacks(Guest):
     def test_lines_of_cells_stand_in_them_and_the_guest_does_not(self):
         session = self.session()
         session.run("def f(a):\n    return 1 / a")
-        self.assert_raises(session.run("f(0)"), "ZeroDivisionError", '"<cell 1>", line 2', "return 1 / a", '"<cell 2>", line 1')
+        self.assert_raises(
+            session.run("f(0)"), "ZeroDivisionError", '"<cell 1>", line 2', "return 1 / a", '"<cell 2>", line 1'
+        )
         ran = session.run("x = = 1")
         self.assert_raises(ran, "SyntaxError", "x = = 1")
         self.assertNotIn("Traceback", ran.traceback)
@@ -92,7 +103,9 @@ class Tracebacks(Guest):
         session = self.session()
         ran = session.run("try:\n    1 / 0\nexcept Exception as e:\n    raise KeyError('k') from e")
         self.assert_raises(ran, "KeyError", "division by zero", "direct cause")
-        self.assert_raises(session.run("raise ExceptionGroup('g', [ValueError('a')])"), "ExceptionGroup", "ValueError: a")
+        self.assert_raises(
+            session.run("raise ExceptionGroup('g', [ValueError('a')])"), "ExceptionGroup", "ValueError: a"
+        )
 
     def test_what_is_endless_is_cut(self):
         session = self.session()
@@ -102,7 +115,9 @@ class Tracebacks(Guest):
         ran = session.run("raise ValueError('x' * 10_000_000)")
         self.assertLess(len(ran.error["value"]), 11_000)
         self.assertLess(len(ran.traceback), 2_000)
-        ran = session.run("e = None\nfor n in range(5000):\n    new = ValueError(n)\n    new.__context__ = e\n    e = new\nraise e")
+        ran = session.run(
+            "e = None\nfor n in range(5000):\n    new = ValueError(n)\n    new.__context__ = e\n    e = new\nraise e"
+        )
         self.assert_raises(ran, "ValueError", "4999")
 
     def test_exceptions_that_misbehave_are_told(self):
@@ -160,8 +175,13 @@ class Values(Guest):
         ran = session.run("h = display('one', display_id=True)\nh.update('two')")
         first, second = ran.of("display")
         self.assertEqual((first["update"], second["update"], first["id"]), (False, True, second["id"]))
-        ran = session.run("from IPython.display import clear_output, HTML\nclear_output(wait=True)\ndisplay({'a/b': 'c'}, raw=True)")
-        self.assertEqual([(event["op"], event.get("wait"), event.get("data")) for event in ran[:-1]], [("clear", True, None), ("display", None, {"a/b": "c"})])
+        ran = session.run(
+            "from IPython.display import clear_output, HTML\nclear_output(wait=True)\ndisplay({'a/b': 'c'}, raw=True)"
+        )
+        self.assertEqual(
+            [(event["op"], event.get("wait"), event.get("data")) for event in ran[:-1]],
+            [("clear", True, None), ("display", None, {"a/b": "c"})],
+        )
 
 
 class Interrupts(Guest):
@@ -207,7 +227,10 @@ class Interrupts(Guest):
 
     def test_a_cell_that_awaits_leaves_nothing_behind(self):
         session = self.session()
-        source = "import asyncio\nseen = []\ndisplay(0)\nfor n in range(10**9):\n    seen.append(n)\n    await asyncio.sleep(0)"
+        source = (
+            "import asyncio\nseen = []\ndisplay(0)\n"
+            "for n in range(10**9):\n    seen.append(n)\n    await asyncio.sleep(0)"
+        )
         self.assertEqual(session.run(source, on_request=self.strike(session, "display")).status, "interrupted")
         self.assertEqual(session.run("n = len(seen)\nawait asyncio.sleep(0.01)\nlen(seen) == n").result, "True")
 

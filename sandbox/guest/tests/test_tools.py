@@ -43,17 +43,23 @@ class Tools(unittest.TestCase):
 
     def test_values_of_libraries_become_json(self):
         source = (
-            "from pathlib import PurePosixPath\nfrom decimal import Decimal\nclass Array:\n    def tolist(self): return [1]\n"
+            "from pathlib import PurePosixPath\nfrom decimal import Decimal\n"
+            "class Array:\n    def tolist(self): return [1]\n"
             "get_weather(PurePosixPath('/a'), tags={'b'}, days=Array(), unit=Decimal('1.5'))"
         )
-        self.assertEqual(self.session().run(source, [WEATHER]).result, "{'from': '/a', 'days': [1], 'unit': 1.5, 'tags': ['b']}")
+        self.assertEqual(
+            self.session().run(source, [WEATHER]).result, "{'from': '/a', 'days': [1], 'unit': 1.5, 'tags': ['b']}"
+        )
 
     def test_a_function_says_how_it_is_called(self):
         session = self.session()
-        ran = session.run("import inspect\nprint(inspect.signature(get_weather))\nprint(get_weather.__doc__)", [WEATHER])
+        ran = session.run(
+            "import inspect\nprint(inspect.signature(get_weather))\nprint(get_weather.__doc__)", [WEATHER]
+        )
         self.assertEqual(
             ran.stdout,
-            "(from_: str, days: int = 3, unit: Literal['c', 'f'] = ..., tags: list[str] = ..., note: Optional[str] = ...)\n"
+            "(from_: str, days: int = 3, unit: Literal['c', 'f'] = ..., tags: list[str] = ..., "
+            "note: Optional[str] = ...)\n"
             "The weather of a place.\n\nParameters:\n    from_: where\n",
         )
 
