@@ -2,13 +2,19 @@
 
 mod capture;
 mod cell;
+#[cfg(feature = "wasm")]
+mod door;
 mod error;
+#[cfg(feature = "wasm")]
+mod guest;
 mod host;
 mod interpreter;
 mod limits;
 mod output;
 mod request;
 mod stubs;
+#[cfg(feature = "wasm")]
+pub mod wasm;
 
 pub use error::InterpreterError;
 pub use host::{HostToolError, HostTools};
@@ -17,3 +23,5 @@ pub use limits::Limits;
 pub use output::{Denial, DenialKind, Execution, MimeBundle, Output, Recovery};
 pub use request::{CellEvent, CellUsage, ExecuteRequest, InputSource, OutputStream};
 pub use stubs::python_stubs;
+#[cfg(feature = "wasm")]
+pub use wasm::Sandbox;

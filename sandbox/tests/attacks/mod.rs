@@ -150,7 +150,7 @@ pub fn shown_bytes(ran: &Ran) -> usize {
 
 /// Makes a test of each attack.
 macro_rules! attacked {
-    ($backend:path) => {
+    ($backend:ident) => {
         attacked!($backend, time: [
             loop_without_end, sleep_without_end, power_tower, catastrophic_regex, loop_in_a_library, print_loop,
             loop_inside_c, loop_that_catches_everything, loop_in_a_finalizer, interrupt_handler_removed,
@@ -191,7 +191,7 @@ macro_rules! attacked {
             main_module_emptied, descriptors_closed, guest_replaced, trace_function_that_raises, import_system_broken,
         ]);
     };
-    ($backend:path, $module:ident: [$($attack:ident),* $(,)?]) => {
+    ($backend:ident, $module:ident: [$($attack:ident),* $(,)?]) => {
         mod $module {
             $(
                 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

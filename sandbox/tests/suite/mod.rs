@@ -121,7 +121,7 @@ pub async fn works(session: &Arc<dyn Interpreter>) {
 
 /// Makes a test of each check, on sessions of `$backend`: `async fn(Limits) -> Arc<dyn Backend>`.
 macro_rules! behaves {
-    ($backend:path) => {
+    ($backend:ident) => {
         behaves!($backend, cells: [
             outputs_come_in_the_order_in_which_they_were_made,
             outputs_come_while_the_cell_runs,
@@ -173,7 +173,7 @@ macro_rules! behaves {
             a_call_is_cancelled_with_its_cell,
         ]);
     };
-    ($backend:path, $module:ident: [$($check:ident),* $(,)?]) => {
+    ($backend:ident, $module:ident: [$($check:ident),* $(,)?]) => {
         mod $module {
             $(
                 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,0 +1,48 @@
+//! CPython in WebAssembly.
+mod artifact;
+mod clock;
+mod compiled;
+mod engine;
+mod errno;
+mod folder;
+mod home;
+mod imports;
+mod instance;
+mod poll;
+mod program;
+mod quota;
+mod sandbox;
+mod session;
+mod state;
+mod task;
+mod watch;
+
+pub use compiled::{compile, is_compiled};
+pub use home::Home;
+pub use sandbox::{Builder, Sandbox};
+
+/// The backend's name.
+const BACKEND: &str = "wasm";
+/// What mends a missing artifact.
+const SETUP_COMMAND: &str = "glassbox setup";
+
+/// A memory image that sessions start from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum Image {
+    /// Python and our own side of it, nothing imported.
+    #[default]
+    Bare,
+    /// With numpy, pandas, matplotlib and sympy imported.
+    Scientific,
+}
+
+impl Image {
+    /// `bare` or `scientific`: the file's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Bare => "bare",
+            Self::Scientific => "scientific",
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! What all sessions of a sandbox share: the engine, CPython's machine code, and the folders that programs may read.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use wasmtime::{Engine, InstancePre};
+use wasmtime_wasi::{FsPerms, WasiCtxBuilder};
+
+use crate::door::Door;
+use crate::{InterpreterError, Limits, guest};
+
+use super::artifact::{Artifact, PYTHON};
+use super::clock::Clock;
+use super::compiled;
+use super::engine::{key, ticking_engine};
+use super::folder::{FOLDERS, Folder};
+use super::home::{Home, missing};
+use super::imports::linker;
+use super::quota::Quota;
+use super::state::Host;
+
+/// Where the standard library lies inside; CPython was built with this path.
+const LIBRARY: &str = "/usr/local/lib";
+/// Where matplotlib looks for its data files.
+const MATPLOTLIB_DATA: &str = "/usr/local/lib/python315.zip/matplotlib/mpl-data";
+/// Where fonts lie inside.
+const FONTS: &str = "/usr/local/share/fonts";
+/// Where further packages lie inside.
+const PACKAGES: &str = "/usr/local/lib/site-packages";
+
+/// What all sessions of a sandbox share.
+pub(super) struct Program {
+    pub(super) engine: Engine,
+    pub(super) instances: InstancePre<Host>,
+    pub(super) home: Home,
+    /// Names what was compiled; snapshots and images belong to it.
+    pub(super) key: String,
+    pub(super) artifact: &'static Artifact,
+    packages: Option<PathBuf>,
+}
+
+impl Program {
+    /// Loads what a set-up has compiled.
+    pub(super) fn load(home: Home, packages: Option<PathBuf>) -> Result<Self, InterpreterError> {
+        home.check_library()?;
+        if let Some(folder) = packages.as_ref().filter(|folder| !folder.is_dir()) {
+            return Err(missing(format!("the packages' folder {} is missing", folder.display())));
+        }
+        let engine = ticking_engine()?;
+        let artifact = &PYTHON;
+        let key = key(&engine, artifact);
+        let module = compiled::load(&engine, &home.compiled(&key))?;
+        let instances = linker(&engine).and_then(|linker| linker.instantiate_pre(&module));
+        let instances = instances.map_err(InterpreterError::backend)?;
+        Ok(Self { engine, instances, home, key, artifact, packages })
+    }
+
+    /// The host's side of a new instance, whose clock stands at `clock`.
+    pub(super) fn host(
+        &self,
+        folder: Arc<Folder>,
+        limits: Limits,
+        clock: Duration,
+    ) -> Result<Host, InterpreterError> {
+        let clock = Clock::from(clock);
+        let wasi = self.wasi(&folder, clock).map_err(InterpreterError::backend)?;
+        let used = folder.usage().map_err(InterpreterError::backend)?;
+        Ok(Host {
+            wasi,
+            limits,
+            clock,
+            folder,
+            quota: Quota::new(used),
+            door: Door::new(guest::MODULES),
+            memory: None,
+            alloc: None,
+            outlet: None,
+            watch: None,
+            interrupt: &[],
+            noted: false,
+        })
+    }
+
+    fn wasi(&self, folder: &Folder, clock: Clock) -> wasmtime::Result<wasmtime_wasi::p1::WasiP1Ctx> {
+        let mut wasi = WasiCtxBuilder::new();
+        wasi.args(&["python"]);
+        // No time zone files are there to look for.
+        wasi.envs(&[("HOME", "/tmp"), ("TMPDIR", "/tmp"), ("PYTHONTZPATH", "")]);
+        wasi.monotonic_clock(clock);
+        // Files are small and local; a session has a thread while it runs.
+        wasi.allow_blocking_current_thread(true);
+        wasi.preopened_dir(self.home.library(), LIBRARY, FsPerms::ReadOnly)?;
+        wasi.preopened_dir(self.home.matplotlib_data(), MATPLOTLIB_DATA, FsPerms::ReadOnly)?;
+        if let Some(packages) = &self.packages {
+            wasi.env("PYTHONPATH", PACKAGES);
+            wasi.preopened_dir(packages, PACKAGES, FsPerms::ReadOnly)?;
+        }
+        if self.home.fonts().is_dir() {
+            wasi.preopened_dir(self.home.fonts(), FONTS, FsPerms::ReadOnly)?;
+        }
+        for (path, name) in FOLDERS {
+            wasi.preopened_dir(folder.host_path(name), path, FsPerms::ReadWrite)?;
+        }
+        Ok(wasi.build_p1())
+    }
+}
