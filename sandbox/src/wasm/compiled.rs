@@ -11,10 +11,10 @@ use wasmtime::{Engine, Module};
 
 use crate::InterpreterError;
 
+use super::BACKEND;
 use super::artifact::{Artifact, PYTHON};
 use super::engine::{engine, hex, key};
 use super::home::{Home, check_private, create_private_folder, missing};
-use super::BACKEND;
 
 /// Compiles CPython for this machine, once: about a minute on two cores, 2.2 GB of memory at its peak. Gives at once where
 /// it is done already. The checksum of `HOME/artifacts/python-snapshot.wasm` is verified; the result is written whole or

@@ -8,7 +8,9 @@ use std::io::{Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, openat, renameat, statat, unlinkat};
+use rustix::fs::{
+    AtFlags, Dir, FileType, Mode, OFlags, mkdirat, openat, readlinkat, renameat, statat, symlinkat, unlinkat,
+};
 use rustix::io::Errno;
 use tempfile::TempDir;
 
@@ -16,6 +18,8 @@ use crate::{FileInfo, InterpreterError};
 
 /// The folders that a program may write, and their names on the host.
 pub(super) const FOLDERS: [(&str, &str); 2] = [("/mnt/data", "data"), ("/tmp", "tmp")];
+/// A folder with nothing in it, which stands in the place of one that a sandbox does not have.
+const EMPTY: &str = "empty";
 /// How deep folders are looked into. Deeper ones count as a full disk.
 const MAX_DEPTH: usize = 64;
 
@@ -47,7 +51,7 @@ impl Folder {
     /// A new one, for this user alone.
     pub(super) fn new() -> std::io::Result<Self> {
         let dir = tempfile::Builder::new().prefix("glassbox-session-").tempdir()?;
-        for (_, name) in FOLDERS {
+        for name in FOLDERS.map(|(_, name)| name).into_iter().chain([EMPTY]) {
             std::fs::create_dir(dir.path().join(name))?;
         }
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -58,6 +62,11 @@ impl Folder {
     /// Where the folder of this name lies on the host.
     pub(super) fn host_path(&self, name: &str) -> std::path::PathBuf {
         self.dir.path().join(name)
+    }
+
+    /// A folder on the host with nothing in it.
+    pub(super) fn empty(&self) -> std::path::PathBuf {
+        self.host_path(EMPTY)
     }
 
     /// Empties it.
@@ -79,22 +88,15 @@ impl Folder {
 
     /// Writes a file, replacing what has its name, and makes the folders it lies in.
     pub(super) fn put(&self, path: &SandboxPath, data: &[u8]) -> Result<(), InterpreterError> {
-        let mut folder = self.open_top(path)?;
-        let (last, folders) = path.split()?;
-        for name in folders {
-            match rustix::fs::mkdirat(&folder, name.as_str(), Mode::RWXU) {
-                Ok(()) | Err(Errno::EXIST) => {}
-                Err(error) => return Err(path.failed(error)),
-            }
-            folder = open_folder(folder.as_fd(), name).map_err(|error| path.failed(error))?;
-        }
+        let (folder, last) = self.make_parent(path)?;
         // Under another name first: what has the name may be a link, or open.
-        let draft = format!(".put-{}", uuid());
+        let draft = format!(".put-{:016x}", chance());
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let made = openat(&folder, draft.as_str(), flags, Mode::RUSR | Mode::WUSR).map_err(|error| path.failed(error))?;
+        let made =
+            openat(&folder, draft.as_str(), flags, Mode::RUSR | Mode::WUSR).map_err(|error| path.failed(error))?;
         let written = File::from(made).write_all(data).map_err(InterpreterError::backend);
-        let done = written
-            .and_then(|()| renameat(&folder, draft.as_str(), &folder, last.as_str()).map_err(|error| path.failed(error)));
+        let done =
+            written.and_then(|()| renameat(&folder, draft.as_str(), &folder, last).map_err(|error| path.failed(error)));
         if done.is_err() {
             let _ = unlinkat(&folder, draft.as_str(), AtFlags::empty());
         }
@@ -103,14 +105,10 @@ impl Folder {
 
     /// Reads a file of at most `limit` bytes.
     pub(super) fn get(&self, path: &SandboxPath, limit: u64) -> Result<Vec<u8>, InterpreterError> {
-        let mut folder = self.open_top(path)?;
-        let (last, folders) = path.split()?;
-        for name in folders {
-            folder = open_folder(folder.as_fd(), name).map_err(|error| path.failed(error))?;
-        }
+        let (folder, last) = self.open_parent(path)?;
         // Without blocking: nothing here can be a pipe, but nothing would be gained by waiting for one.
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let file = File::from(openat(&folder, last.as_str(), flags, Mode::empty()).map_err(|error| path.failed(error))?);
+        let file = File::from(openat(&folder, last, flags, Mode::empty()).map_err(|error| path.failed(error))?);
         let metadata = file.metadata().map_err(InterpreterError::backend)?;
         if !metadata.is_file() {
             return Err(path.bad("it is not a file"));
@@ -123,6 +121,49 @@ impl Folder {
         // It may grow while it is read.
         file.take(limit.saturating_add(1)).read_to_end(&mut data).map_err(InterpreterError::backend)?;
         if data.len() as u64 > limit { Err(too_long()) } else { Ok(data) }
+    }
+
+    /// Makes a folder, where it is not there.
+    pub(super) fn make_folder(&self, path: &SandboxPath) -> Result<(), InterpreterError> {
+        let (folder, last) = self.make_parent(path)?;
+        make_folder(folder.as_fd(), last).map_err(|error| path.failed(error))
+    }
+
+    /// Where a link leads.
+    pub(super) fn link(&self, path: &SandboxPath) -> Result<String, InterpreterError> {
+        let (folder, last) = self.open_parent(path)?;
+        let target = readlinkat(&folder, last, Vec::new()).map_err(|error| path.failed(error))?;
+        Ok(target.to_string_lossy().into_owned())
+    }
+
+    /// Makes a link.
+    pub(super) fn make_link(&self, path: &SandboxPath, target: &str) -> Result<(), InterpreterError> {
+        let (folder, last) = self.make_parent(path)?;
+        symlinkat(target, &folder, last).map_err(|error| path.failed(error))
+    }
+
+    fn open_parent<'a>(&self, path: &'a SandboxPath) -> Result<(OwnedFd, &'a str), InterpreterError> {
+        self.parent(path, |_, _| Ok(()))
+    }
+
+    fn make_parent<'a>(&self, path: &'a SandboxPath) -> Result<(OwnedFd, &'a str), InterpreterError> {
+        self.parent(path, make_folder)
+    }
+
+    /// The folder that something lies in, opened, and its name there. `visit` sees each folder before it is opened.
+    fn parent<'a>(
+        &self,
+        path: &'a SandboxPath,
+        visit: impl Fn(BorrowedFd<'_>, &str) -> Result<(), Errno>,
+    ) -> Result<(OwnedFd, &'a str), InterpreterError> {
+        let failed = |error| path.failed(error);
+        let (last, folders) = path.parts.split_last().ok_or_else(|| path.bad("it names no file"))?;
+        let mut folder = open_folder(self.root.as_fd(), path.top).map_err(failed)?;
+        for name in folders {
+            visit(folder.as_fd(), name).map_err(failed)?;
+            folder = open_folder(folder.as_fd(), name).map_err(failed)?;
+        }
+        Ok((folder, last))
     }
 
     /// Its files, in order of their paths.
@@ -161,9 +202,12 @@ impl Folder {
         }
         Ok(whole)
     }
+}
 
-    fn open_top(&self, path: &SandboxPath) -> Result<OwnedFd, InterpreterError> {
-        open_folder(self.root.as_fd(), path.top).map_err(|error| path.failed(error))
+fn make_folder(parent: BorrowedFd<'_>, name: &str) -> Result<(), Errno> {
+    match mkdirat(parent, name, Mode::RWXU) {
+        Err(Errno::EXIST) => Ok(()),
+        done => done,
     }
 }
 
@@ -186,8 +230,12 @@ fn walk(folder: BorrowedFd<'_>, path: &str, depth: usize, each: &mut dyn FnMut(I
         let kind = FileType::from_raw_mode(stat.st_mode);
         let path = format!("{path}/{}", name.to_string_lossy());
         if kind == FileType::Directory
-            && let Ok(inner) =
-                openat(folder, name, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())
+            && let Ok(inner) = openat(
+                folder,
+                name,
+                OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC,
+                Mode::empty(),
+            )
         {
             whole &= walk(inner.as_fd(), &path, depth, each)?;
         }
@@ -199,6 +247,7 @@ fn walk(folder: BorrowedFd<'_>, path: &str, depth: usize, each: &mut dyn FnMut(I
 /// A path inside the sandbox that lies in one of the session's folders.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct SandboxPath {
+    /// As a program names it.
     text: String,
     top: &'static str,
     parts: Vec<String>,
@@ -215,8 +264,7 @@ impl SandboxPath {
         } else {
             ("data", text)
         };
-        let parts: Vec<String> =
-            rest.split('/').filter(|part| !matches!(*part, "" | ".")).map(str::to_owned).collect();
+        let parts: Vec<String> = rest.split('/').filter(|part| !matches!(*part, "" | ".")).map(str::to_owned).collect();
         if parts.iter().any(|part| part == "..") {
             return Err(bad("it goes up with `..`"));
         }
@@ -226,11 +274,8 @@ impl SandboxPath {
         if text.contains('\0') || parts.iter().any(|part| part.len() > 255) || parts.len() >= MAX_DEPTH {
             return Err(bad("no file can have this name"));
         }
-        Ok(Self { text: text.to_owned(), top, parts })
-    }
-
-    fn split(&self) -> Result<(&String, &[String]), InterpreterError> {
-        self.parts.split_last().ok_or_else(|| self.bad("it names no file"))
+        let path = FOLDERS.iter().find_map(|(path, name)| (*name == top).then_some(*path)).unwrap_or_default();
+        Ok(Self { text: format!("{path}/{}", parts.join("/")), top, parts })
     }
 
     fn bad(&self, problem: &'static str) -> InterpreterError {
@@ -248,10 +293,10 @@ impl SandboxPath {
     }
 }
 
-/// A name that no file in the folder has.
-fn uuid() -> String {
+/// A number that nobody guesses.
+fn chance() -> u64 {
     use std::hash::{BuildHasher, RandomState};
-    format!("{:016x}", RandomState::new().hash_one(std::time::Instant::now()))
+    RandomState::new().hash_one(std::time::Instant::now())
 }
 
 #[cfg(test)]

@@ -112,7 +112,8 @@ pub(super) fn check_private(path: &Path) -> Result<(), InterpreterError> {
     let user = rustix::process::geteuid().as_raw();
     let look = |path: &Path| std::fs::symlink_metadata(path);
     let file = look(path).map_err(|error| missing(format!("{}: {error}", path.display())))?;
-    let folder = path.parent().map(look).transpose().map_err(|error| missing(format!("{}: {error}", path.display())))?;
+    let folder =
+        path.parent().map(look).transpose().map_err(|error| missing(format!("{}: {error}", path.display())))?;
     let ours = |found: &std::fs::Metadata| found.uid() == user && found.mode() & 0o022 == 0;
     if !file.is_file() || !ours(&file) || !folder.is_some_and(|folder| folder.is_dir() && ours(&folder)) {
         return Err(missing(format!("{} is not a file that only this user can write", path.display())));

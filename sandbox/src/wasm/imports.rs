@@ -31,7 +31,8 @@ pub(super) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Host>> {
     linker.func_wrap_async("host", "call", |caller: Caller<'_, Host>, call| Box::new(knock(caller, call)))?;
     // What follows stands in the place of functions of the same name above.
     linker.allow_shadowing(true);
-    linker.func_wrap_async(WASI, "poll_oneoff", |caller: Caller<'_, Host>, call| Box::new(poll_oneoff(caller, call)))?;
+    linker
+        .func_wrap_async(WASI, "poll_oneoff", |caller: Caller<'_, Host>, call| Box::new(poll_oneoff(caller, call)))?;
     linker.func_wrap_async(WASI, "random_get", |caller: Caller<'_, Host>, call| Box::new(random_get(caller, call)))?;
     add_descriptors(&mut linker)?;
     add_paths(&mut linker)?;
@@ -54,21 +55,17 @@ fn add_descriptors(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
             })
         },
     )?;
-    linker.func_wrap_async(
-        WASI,
-        "fd_filestat_set_size",
-        |mut caller: Caller<'_, Host>, (fd, size): (i32, i64)| {
-            Box::new(async move {
-                // The whole new length counts, as if the file had been empty: looking anew will tell.
-                let more = Usage { bytes: u64::try_from(size).unwrap_or(u64::MAX), files: 0 };
-                if let Some(error) = take(&mut caller, more).await? {
-                    return Ok(error);
-                }
-                let (mut memory, wasi) = memory_and_wasi(&mut caller)?;
-                preview1::fd_filestat_set_size(wasi, &mut memory, fd, size).await
-            })
-        },
-    )?;
+    linker.func_wrap_async(WASI, "fd_filestat_set_size", |mut caller: Caller<'_, Host>, (fd, size): (i32, i64)| {
+        Box::new(async move {
+            // The whole new length counts, as if the file had been empty: looking anew will tell.
+            let more = Usage { bytes: u64::try_from(size).unwrap_or(u64::MAX), files: 0 };
+            if let Some(error) = take(&mut caller, more).await? {
+                return Ok(error);
+            }
+            let (mut memory, wasi) = memory_and_wasi(&mut caller)?;
+            preview1::fd_filestat_set_size(wasi, &mut memory, fd, size).await
+        })
+    })?;
     linker.func_wrap_async(WASI, "fd_close", |mut caller: Caller<'_, Host>, (fd,): (i32,)| {
         Box::new(async move {
             if is_standard(fd) {
@@ -115,7 +112,17 @@ fn add_paths(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
             }
             let (mut memory, wasi) = memory_and_wasi(&mut caller)?;
             let answer = preview1::path_open(
-                wasi, &mut memory, folder, lookup, path, length, flags, rights, inherited, mode, opened,
+                wasi,
+                &mut memory,
+                folder,
+                lookup,
+                path,
+                length,
+                flags,
+                rights,
+                inherited,
+                mode,
+                opened,
             )
             .await?;
             if answer == errno::SUCCESS {

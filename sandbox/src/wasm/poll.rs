@@ -59,8 +59,10 @@ pub(super) async fn poll_oneoff(
     };
     let spans: Vec<Duration> = asked.iter().map(span).collect();
     let shortest = spans.iter().min().copied().unwrap_or_default();
-    if !shortest.is_zero() && sleep(&mut caller, shortest).await? {
-        return Ok(errno::INTR);
+    if !shortest.is_zero() {
+        // An interrupted sleep is one that ended early. CPython looks for signals next, and raises; the C library makes
+        // `ENOTSUP` of every error here, `EINTR` as well.
+        sleep(&mut caller, shortest).await?;
     }
     let ready = asked.iter().zip(&spans).filter(|(_, span)| **span <= shortest).map(|(asked, _)| asked);
     let answer: Vec<u8> = ready.flat_map(event).collect();
@@ -70,18 +72,18 @@ pub(super) async fn poll_oneoff(
     Ok(if stored { errno::SUCCESS } else { errno::FAULT })
 }
 
-/// Sleeps; true where the cell was interrupted meanwhile.
-async fn sleep(caller: &mut Caller<'_, Host>, span: Duration) -> wasmtime::Result<bool> {
+/// Sleeps, at the longest until the cell is interrupted.
+async fn sleep(caller: &mut Caller<'_, Host>, span: Duration) -> wasmtime::Result<()> {
     let end = Instant::now().checked_add(span);
     loop {
         if look(caller.as_context_mut())? {
-            return Ok(true);
+            return Ok(());
         }
         let now = Instant::now();
         if end.is_some_and(|end| now >= end) {
-            return Ok(false);
+            return Ok(());
         }
-        let Some(watch) = &caller.data().watch else { return Ok(false) };
+        let Some(watch) = &caller.data().watch else { return Ok(()) };
         let cancelled = watch.caller();
         let wake = end.map_or(watch.next_look(), |end| end.min(watch.next_look()));
         if cancelled.is_cancelled() {

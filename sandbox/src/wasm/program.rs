@@ -57,12 +57,7 @@ impl Program {
     }
 
     /// The host's side of a new instance, whose clock stands at `clock`.
-    pub(super) fn host(
-        &self,
-        folder: Arc<Folder>,
-        limits: Limits,
-        clock: Duration,
-    ) -> Result<Host, InterpreterError> {
+    pub(super) fn host(&self, folder: Arc<Folder>, limits: Limits, clock: Duration) -> Result<Host, InterpreterError> {
         let clock = Clock::from(clock);
         let wasi = self.wasi(&folder, clock).map_err(InterpreterError::backend)?;
         let used = folder.usage().map_err(InterpreterError::backend)?;
@@ -90,14 +85,17 @@ impl Program {
         wasi.monotonic_clock(clock);
         // Files are small and local; a session has a thread while it runs.
         wasi.allow_blocking_current_thread(true);
-        wasi.preopened_dir(self.home.library(), LIBRARY, FsPerms::ReadOnly)?;
-        wasi.preopened_dir(self.home.matplotlib_data(), MATPLOTLIB_DATA, FsPerms::ReadOnly)?;
-        if let Some(packages) = &self.packages {
-            wasi.env("PYTHONPATH", PACKAGES);
-            wasi.preopened_dir(packages, PACKAGES, FsPerms::ReadOnly)?;
-        }
-        if self.home.fonts().is_dir() {
-            wasi.preopened_dir(self.home.fonts(), FONTS, FsPerms::ReadOnly)?;
+        // Always the same folders in the same order: images and saved states know them by their descriptors.
+        let fonts = self.home.fonts();
+        let fonts = if fonts.is_dir() { fonts } else { folder.empty() };
+        let packages = self.packages.clone().unwrap_or_else(|| folder.empty());
+        for (host, guest) in [
+            (self.home.library(), LIBRARY),
+            (self.home.matplotlib_data(), MATPLOTLIB_DATA),
+            (fonts, FONTS),
+            (packages, PACKAGES),
+        ] {
+            wasi.preopened_dir(host, guest, FsPerms::ReadOnly)?;
         }
         for (path, name) in FOLDERS {
             wasi.preopened_dir(folder.host_path(name), path, FsPerms::ReadWrite)?;

@@ -46,10 +46,7 @@ impl Quota {
     }
 
     fn add(&self, more: Usage) -> Usage {
-        Usage {
-            bytes: self.used.bytes.saturating_add(more.bytes),
-            files: self.used.files.saturating_add(more.files),
-        }
+        Usage { bytes: self.used.bytes.saturating_add(more.bytes), files: self.used.files.saturating_add(more.files) }
     }
 }
 
@@ -90,7 +87,11 @@ pub(super) async fn take(caller: &mut Caller<'_, Host>, more: Usage) -> wasmtime
         }
         (true, false, _) => {
             let message = format!("the session may have {} files and folders", host.limits.files);
-            host.denied(DenialKind::Files, message, "remove files that are not needed any more, or put several into one");
+            host.denied(
+                DenialKind::Files,
+                message,
+                "remove files that are not needed any more, or put several into one",
+            );
             Ok(Some(errno::NOSPC))
         }
     }

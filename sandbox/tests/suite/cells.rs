@@ -78,9 +78,7 @@ pub async fn text_of_any_script_passes(backend: impl AsyncFn(Limits) -> Arc<dyn 
     assert_eq!(prints(&session, "print('x'.join(['爱'] * 3), end='')").await, "爱x爱x爱");
 }
 
-pub async fn a_last_value_of_none_or_with_a_semicolon_is_not_shown(
-    backend: impl AsyncFn(Limits) -> Arc<dyn Backend>,
-) {
+pub async fn a_last_value_of_none_or_with_a_semicolon_is_not_shown(backend: impl AsyncFn(Limits) -> Arc<dyn Backend>) {
     let session = backend(Limits::default()).await.open().await.unwrap();
     for source in ["None", "1 + 1;", "x = 3", "", "# nothing", "print(end='')"] {
         let ran = run(&session, source).await;
@@ -90,7 +88,8 @@ pub async fn a_last_value_of_none_or_with_a_semicolon_is_not_shown(
 
 pub async fn values_show_themselves_in_their_own_forms(backend: impl AsyncFn(Limits) -> Arc<dyn Backend>) {
     let session = backend(Limits::default()).await.open().await.unwrap();
-    let source = "class Both:\n    def __repr__(self): return 'plain'\n    def _repr_html_(self): return '<b>rich</b>'\nBoth()";
+    let source =
+        "class Both:\n    def __repr__(self): return 'plain'\n    def _repr_html_(self): return '<b>rich</b>'\nBoth()";
     let ran = run(&session, source).await;
     let [Output::Result { data }] = ran.outputs.as_slice() else { panic!("{:?}", ran.outputs) };
     assert_eq!(data.plain(), Some("plain"));

@@ -41,7 +41,16 @@ pub async fn files_are_listed_in_order(backend: impl AsyncFn(Limits) -> Arc<dyn 
 
 pub async fn a_path_out_of_the_session_is_refused(backend: impl AsyncFn(Limits) -> Arc<dyn Backend>) {
     let session = open(backend).await;
-    let paths = ["/etc/passwd", "../../etc/passwd", "/mnt/data/../../etc/passwd", "/mnt/data", "", "/", "a/\0b", "/mnt/data/.."];
+    let paths = [
+        "/etc/passwd",
+        "../../etc/passwd",
+        "/mnt/data/../../etc/passwd",
+        "/mnt/data",
+        "",
+        "/",
+        "a/\0b",
+        "/mnt/data/..",
+    ];
     for path in paths {
         let got = session.get_file(path).await;
         assert!(matches!(got, Err(InterpreterError::BadPath { .. })), "{path:?} gave {got:?}");

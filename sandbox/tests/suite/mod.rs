@@ -37,11 +37,17 @@ pub struct Ran {
 
 impl Ran {
     pub fn stdout(&self) -> String {
-        self.outputs.iter().filter_map(|o| if let Output::Stdout { text } = o { Some(text.as_str()) } else { None }).collect()
+        self.outputs
+            .iter()
+            .filter_map(|o| if let Output::Stdout { text } = o { Some(text.as_str()) } else { None })
+            .collect()
     }
 
     pub fn stderr(&self) -> String {
-        self.outputs.iter().filter_map(|o| if let Output::Stderr { text } = o { Some(text.as_str()) } else { None }).collect()
+        self.outputs
+            .iter()
+            .filter_map(|o| if let Output::Stderr { text } = o { Some(text.as_str()) } else { None })
+            .collect()
     }
 
     /// The plain text of the last expression's value.

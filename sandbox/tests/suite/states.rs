@@ -59,11 +59,16 @@ pub async fn a_foreign_snapshot_is_refused_and_changes_nothing(backend: impl Asy
         let at = good.data.len() / 2;
         let mut flipped = good.clone();
         flipped.data[at] ^= 0x55;
-        wrong.extend([Snapshot { data: good.data[..at].to_vec(), ..good.clone() }, Snapshot { data: vec![], ..good }, flipped]);
+        wrong.extend([
+            Snapshot { data: good.data[..at].to_vec(), ..good.clone() },
+            Snapshot { data: vec![], ..good },
+            flipped,
+        ]);
     }
     for snapshot in wrong {
         let refused = session.restore(&snapshot).await;
-        let expected = matches!(refused, Err(InterpreterError::BadSnapshot { .. } | InterpreterError::Unsupported { .. }));
+        let expected =
+            matches!(refused, Err(InterpreterError::BadSnapshot { .. } | InterpreterError::Unsupported { .. }));
         assert!(expected, "{refused:?}");
         assert_eq!(prints(&session, "print(x)").await, "1\n");
     }

@@ -59,7 +59,9 @@ fn registry() -> Registry {
     registry.register(fail).unwrap();
     let hints = ToolHints { destructive: true, ..ToolHints::default() };
     let destroy = ToolSpec::new("destroy", "Destroys.").with_hints(hints);
-    registry.register(tool_fn(destroy, |_: Value, _: ToolContext| async { Given::Ok(ToolOutput::text("gone")) })).unwrap();
+    registry
+        .register(tool_fn(destroy, |_: Value, _: ToolContext| async { Given::Ok(ToolOutput::text("gone")) }))
+        .unwrap();
     let wait = tool_fn(ToolSpec::new("wait", "Waits for ever."), |_: Value, _: ToolContext| async {
         std::future::pending::<()>().await;
         Given::Ok(ToolOutput::text("never"))
