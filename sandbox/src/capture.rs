@@ -16,18 +16,6 @@ struct Meter {
     dropped: u64,
 }
 
-impl Meter {
-    /// How many of `bytes` may be kept; the others are counted.
-    fn take(&mut self, bytes: u64, limit: u64) -> u64 {
-        // Once something is dropped, nothing is kept any more: a text with holes misleads.
-        let room = if self.dropped > 0 { 0 } else { limit.saturating_sub(self.kept) };
-        let taken = bytes.min(room);
-        self.kept = self.kept.saturating_add(taken);
-        self.dropped = self.dropped.saturating_add(bytes.saturating_sub(taken));
-        taken
-    }
-}
-
 /// Cuts the outputs of one cell to [`Limits::output`] and [`Limits::display`]. Bytes of the two streams become whole
 /// characters; a character that is cut in two waits for its rest.
 #[derive(Debug)]
@@ -88,7 +76,7 @@ impl Capture {
             self.displays.dropped = self.displays.dropped.saturating_add(bytes);
             return false;
         }
-        self.displays.take(bytes, self.display);
+        self.displays.kept = self.displays.kept.saturating_add(bytes);
         true
     }
 

@@ -12,7 +12,9 @@ use crate::door::{Ending, Job, Outlet, RunningCell};
 use crate::{CellEvent, InterpreterError, Limits, Output, guest};
 
 use super::folder::Folder;
+use super::pages::{PAGE, different, page, page_mut, written};
 use super::program::Program;
+use super::saved::{Saved, SavedMemory, bad};
 use super::state::{Host, forget_interrupt, look};
 use super::watch::{Cause, Watch};
 
@@ -25,6 +27,8 @@ pub(super) struct Instance {
     memory: Memory,
     alloc: TypedFunc<u32, u32>,
     turn: TypedFunc<(u32, u32), i32>,
+    /// Bytes of the memory that it started from.
+    base_bytes: u64,
 }
 
 /// How a turn of a cell went.
@@ -38,15 +42,64 @@ pub(super) struct Turned {
 }
 
 impl Instance {
-    /// A fresh instance: CPython as the artifact has it, initialised, without our Python side.
-    pub(super) async fn new(
+    /// A session's first instance, or the next after one was lost: with our Python side, from the warm image where there
+    /// is one.
+    pub(super) async fn start(
+        program: &Program,
+        folder: Arc<Folder>,
+        limits: Limits,
+    ) -> Result<Self, InterpreterError> {
+        let clock = program.image.as_ref().map_or(Duration::ZERO, |(_, image)| image.clock);
+        let mut instance = Self::based(program, folder, limits, clock).await?;
+        let source = if program.image.is_some() { guest::FRESH } else { guest::BOOTSTRAP };
+        instance.run_own(source).await?;
+        Ok(instance)
+    }
+
+    /// An instance in a saved state. The state must have this program's base.
+    pub(super) async fn restore(
+        program: &Program,
+        folder: Arc<Folder>,
+        limits: Limits,
+        saved: &Saved,
+    ) -> Result<Self, InterpreterError> {
+        let mut instance = Self::based(program, folder, limits, saved.clock).await?;
+        instance.grow(saved.memory.bytes).await?;
+        let memory = instance.memory.data_mut(&mut instance.store);
+        for (number, page) in saved.memory.each() {
+            let place = page_mut(memory, number).ok_or_else(|| bad("a page lies outside its memory"))?;
+            place.copy_from_slice(page);
+        }
+        Ok(instance)
+    }
+
+    /// An instance in the state that sessions start from, which nothing has run in yet.
+    pub(super) async fn based(
         program: &Program,
         folder: Arc<Folder>,
         limits: Limits,
         clock: Duration,
     ) -> Result<Self, InterpreterError> {
         let host = program.host(folder, limits, clock)?;
-        Self::instantiate(program, host).await.map_err(InterpreterError::backend)
+        let mut instance = Self::instantiate(program, host).await.map_err(InterpreterError::backend)?;
+        if let Some((_, image)) = &program.image {
+            instance.grow(image.bytes).await?;
+            let memory = instance.memory.data_mut(&mut instance.store);
+            image.put_into(memory).map_err(InterpreterError::backend)?;
+        }
+        instance.base_bytes = instance.memory_bytes();
+        Ok(instance)
+    }
+
+    async fn grow(&mut self, bytes: u64) -> Result<(), InterpreterError> {
+        const WASM_PAGE: u64 = 64 << 10;
+        let more = bytes.saturating_sub(self.memory_bytes()).div_ceil(WASM_PAGE);
+        let limit = self.host().limits.memory;
+        let grown = self.memory.grow_async(&mut self.store, more).await;
+        grown.map(|_| ()).map_err(|_| InterpreterError::Limit {
+            what: format!("a memory of {} MiB", bytes >> 20),
+            limit: format!("{} MiB", limit >> 20),
+        })
     }
 
     async fn instantiate(program: &Program, host: Host) -> wasmtime::Result<Self> {
@@ -66,7 +119,7 @@ impl Instance {
         let host = store.data_mut();
         host.memory = Some(memory);
         host.alloc = Some(TypedFunc::clone(&alloc));
-        Ok(Self { store, memory, alloc, turn })
+        Ok(Self { store, memory, alloc, turn, base_bytes: 0 })
     }
 
     /// What the host keeps of it.
@@ -79,18 +132,60 @@ impl Instance {
         self.memory.data_size(&self.store) as u64
     }
 
+    /// All of its memory.
+    pub(super) fn memory(&self) -> &[u8] {
+        self.memory.data(&self.store)
+    }
+
+    /// The pages of its memory that differ from those it started from; none where they would be more than `limit` bytes.
+    /// `base` is the memory that it started from, where this machine does not tell which pages were written.
+    pub(super) fn save(&self, base: Option<&Self>, limit: u64) -> Result<Option<SavedMemory>, InterpreterError> {
+        let memory = self.memory();
+        let mut numbers = match base {
+            None => written(memory).map_err(InterpreterError::backend)?,
+            Some(base) => different(memory, base.memory()),
+        };
+        // New memory is zeros, read or written.
+        let new = u32::try_from(self.base_bytes / PAGE as u64).unwrap_or(u32::MAX);
+        numbers.retain(|number| {
+            *number < new || page(memory, *number).is_some_and(|page| page.iter().any(|byte| *byte != 0))
+        });
+        if (numbers.len() as u64).saturating_mul(PAGE as u64) > limit {
+            return Ok(None);
+        }
+        let mut pages = Vec::with_capacity(numbers.len().saturating_mul(PAGE));
+        for number in &numbers {
+            pages.extend_from_slice(page(memory, *number).unwrap_or_default());
+        }
+        Ok(Some(SavedMemory { bytes: memory.len() as u64, numbers, pages }))
+    }
+
+    /// Runs a loop that only an interrupt ends; true where one did.
+    pub(super) async fn heeds_interrupts(&mut self, places: &'static [(usize, u8)]) -> bool {
+        const LOOP: &str = "\
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+try:
+    while True: pass
+except KeyboardInterrupt: pass
+";
+        // Long enough for a busy machine; a loop that heeds them ends at once.
+        let limits =
+            Limits { soft_time: Duration::from_millis(1), grace: Duration::from_secs(20), ..Limits::default() };
+        self.host().interrupt = places;
+        let (sender, token, _events) = channel(&CancellationToken::new());
+        let watch = Watch::new(&limits, true, token, Instant::now());
+        let status = self.run_in(LOOP, Outlet::new(sender, &limits), watch).await;
+        matches!(status, Ok(0))
+    }
+
     /// Runs Python that is our own, while no cell runs.
     pub(super) async fn run_own(&mut self, source: &str) -> Result<(), InterpreterError> {
         let limits = Limits { soft_time: START_LIMIT, ..Limits::default() };
         let (sender, token, mut events) = channel(&CancellationToken::new());
         let outlet = Outlet::new(sender, &limits);
-        let host = self.host();
-        host.outlet = Some(outlet.clone());
-        host.watch = Some(Watch::new(&limits, false, token, Instant::now()));
-        let status = self.enter(source).await;
-        let host = self.host();
-        host.outlet = None;
-        host.watch = None;
+        let watch = Watch::new(&limits, false, token, Instant::now());
+        let status = self.run_in(source, outlet.clone(), watch).await;
         outlet.finish([]);
         let mut said = String::new();
         while let Some(Some(Ok(CellEvent::Output { output }))) = events.next().now_or_never() {
@@ -103,6 +198,17 @@ impl Instance {
             Ok(_) => Err(InterpreterError::backend(format!("the Python side did not start: {}", said.trim()))),
             Err(error) => Err(InterpreterError::backend(format!("the Python side did not start: {error:#}"))),
         }
+    }
+
+    async fn run_in(&mut self, source: &str, outlet: Outlet, watch: Watch) -> wasmtime::Result<i32> {
+        let host = self.host();
+        host.outlet = Some(outlet);
+        host.watch = Some(watch);
+        let status = self.enter(source).await;
+        let host = self.host();
+        host.outlet = None;
+        host.watch = None;
+        status
     }
 
     /// Runs a cell.

@@ -1,25 +1,35 @@
 //! CPython in WebAssembly.
 mod artifact;
+mod checks;
 mod clock;
 mod compiled;
 mod engine;
 mod errno;
 mod folder;
 mod home;
+mod image;
 mod imports;
 mod instance;
+mod mapping;
+mod pages;
 mod poll;
 mod program;
 mod quota;
 mod sandbox;
+mod saved;
+mod saved_bytes;
+mod saved_files;
 mod session;
 mod state;
 mod task;
+mod threads;
+mod warm;
 mod watch;
 
 pub use compiled::{compile, is_compiled};
 pub use home::Home;
 pub use sandbox::{Builder, Sandbox};
+pub use warm::{build_image, self_test};
 
 /// The backend's name.
 const BACKEND: &str = "wasm";

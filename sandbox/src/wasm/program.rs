@@ -4,18 +4,22 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::OnceCell;
 use wasmtime::{Engine, InstancePre};
 use wasmtime_wasi::{FsPerms, WasiCtxBuilder};
 
 use crate::door::Door;
 use crate::{InterpreterError, Limits, guest};
 
+use super::Image;
 use super::artifact::{Artifact, PYTHON};
+use super::checks::Checks;
 use super::clock::Clock;
 use super::compiled;
 use super::engine::{key, ticking_engine};
 use super::folder::{FOLDERS, Folder};
 use super::home::{Home, missing};
+use super::image::WarmImage;
 use super::imports::linker;
 use super::quota::Quota;
 use super::state::Host;
@@ -37,12 +41,32 @@ pub(super) struct Program {
     /// Names what was compiled; snapshots and images belong to it.
     pub(super) key: String,
     pub(super) artifact: &'static Artifact,
+    /// What sessions start from, where it was built, and its key.
+    pub(super) image: Option<(String, WarmImage)>,
+    /// What holds on this machine, once it was tried.
+    pub(super) checks: OnceCell<Checks>,
     packages: Option<PathBuf>,
 }
 
 impl Program {
-    /// Loads what a set-up has compiled.
-    pub(super) fn load(home: Home, packages: Option<PathBuf>) -> Result<Self, InterpreterError> {
+    /// Loads what a set-up has compiled, and its warm image. Without the image of `Bare`, each session starts by itself, in
+    /// tens of milliseconds; without another, sessions would lack what was asked for.
+    pub(super) fn load(home: Home, image: Image, packages: Option<PathBuf>) -> Result<Self, InterpreterError> {
+        let mut program = Self::cold(home, packages)?;
+        let key = image.key(&program.key);
+        program.image = match WarmImage::open(&program.home.image(&key, image), &key) {
+            Ok(image) => Some((key, image)),
+            Err(error) if image == Image::Bare => {
+                tracing::debug!(%error, "sessions start without a warm image");
+                None
+            }
+            Err(error) => return Err(error),
+        };
+        Ok(program)
+    }
+
+    /// Loads what a set-up has compiled, without an image.
+    pub(super) fn cold(home: Home, packages: Option<PathBuf>) -> Result<Self, InterpreterError> {
         home.check_library()?;
         if let Some(folder) = packages.as_ref().filter(|folder| !folder.is_dir()) {
             return Err(missing(format!("the packages' folder {} is missing", folder.display())));
@@ -53,7 +77,18 @@ impl Program {
         let module = compiled::load(&engine, &home.compiled(&key))?;
         let instances = linker(&engine).and_then(|linker| linker.instantiate_pre(&module));
         let instances = instances.map_err(InterpreterError::backend)?;
-        Ok(Self { engine, instances, home, key, artifact, packages })
+        let checks = Checks::read(&home, &key).map_or_else(OnceCell::new, |checks| OnceCell::new_with(Some(checks)));
+        Ok(Self { engine, instances, home, key, artifact, image: None, checks, packages })
+    }
+
+    /// What a session's memory starts from.
+    pub(super) fn base(&self) -> &str {
+        self.image.as_ref().map_or(&self.key, |(key, _)| key)
+    }
+
+    /// What holds on this machine, tried out where it was not yet.
+    pub(super) async fn checks(&self) -> Result<Checks, InterpreterError> {
+        self.checks.get_or_try_init(|| Checks::make(self)).await.copied()
     }
 
     /// The host's side of a new instance, whose clock stands at `clock`.

@@ -28,6 +28,16 @@ impl Quota {
         Self { used, open: BTreeSet::new() }
     }
 
+    /// Something is open.
+    pub(super) fn has_open(&self) -> bool {
+        !self.open.is_empty()
+    }
+
+    /// What lies in the folder may have changed: it is looked at anew before anything is refused or taken.
+    pub(super) fn changed(&mut self) {
+        self.used = Usage { bytes: u64::MAX, files: u32::MAX };
+    }
+
     /// A program has opened `descriptor`.
     pub(super) fn opened(&mut self, descriptor: i32) {
         self.open.insert(descriptor);

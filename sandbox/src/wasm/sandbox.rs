@@ -4,16 +4,19 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use tokio::runtime::{Builder as RuntimeBuilder, Runtime};
-use tokio::sync::{mpsc, oneshot};
+use futures::future::BoxFuture;
+use tokio::sync::mpsc;
 
-use crate::{Backend, Capabilities, Interpreter, InterpreterError, Limits, SnapshotSupport};
+use crate::{Backend, Capabilities, Interpreter, InterpreterError, Limits, Snapshot, SnapshotSupport};
 
 use super::folder::Folder;
 use super::home::Home;
 use super::program::Program;
+use super::saved::Saved;
+use super::saved_files::SavedFiles;
 use super::session::{Current, Session};
-use super::task::{Task, start};
+use super::task::{Task, check_base};
+use super::threads::Threads;
 use super::{BACKEND, Image};
 
 /// CPython in WebAssembly. Cheap to clone; all clones share the machine code and the threads.
@@ -29,39 +32,6 @@ struct Inner {
     threads: Threads,
     limits: Limits,
     image: Image,
-}
-
-/// The sandbox's own runtime.
-struct Threads(Option<Runtime>);
-
-impl Threads {
-    fn new() -> std::io::Result<Self> {
-        let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        let runtime = RuntimeBuilder::new_multi_thread()
-            .worker_threads(threads)
-            .thread_name("glassbox-wasm")
-            .enable_time()
-            // A program gives way every 10 ms, so timers and other sessions are looked at each time.
-            .event_interval(1)
-            .global_queue_interval(1)
-            .build()?;
-        Ok(Self(Some(runtime)))
-    }
-
-    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        if let Some(runtime) = &self.0 {
-            runtime.spawn(task);
-        }
-    }
-}
-
-impl Drop for Threads {
-    fn drop(&mut self) {
-        // Waiting for it is not allowed where the last session ends, on one of its own threads.
-        if let Some(runtime) = self.0.take() {
-            runtime.shutdown_background();
-        }
-    }
 }
 
 impl std::fmt::Debug for Sandbox {
@@ -115,8 +85,8 @@ impl Builder {
     /// [`InterpreterError::NotSetUp`] where something is missing, with the command that makes it.
     pub fn build(self) -> Result<Sandbox, InterpreterError> {
         let home = self.home.map_or_else(Home::from_env, Ok)?;
-        let program = Arc::new(Program::load(home, self.packages)?);
-        let threads = Threads::new().map_err(InterpreterError::backend)?;
+        let program = Arc::new(Program::load(home, self.image, self.packages)?);
+        let threads = Threads::new()?;
         Ok(Sandbox { inner: Arc::new(Inner { program, threads, limits: self.limits, image: self.image }) })
     }
 }
@@ -135,42 +105,36 @@ impl Sandbox {
         Builder::default()
     }
 
-    async fn open_session(&self) -> Result<Session, InterpreterError> {
-        let (reply, answer) = oneshot::channel();
-        let keep = self.clone();
+    /// Opens a session, in a saved state where one is given.
+    pub(super) fn open_session(&self, saved: Option<Saved>) -> BoxFuture<'static, Result<Session, InterpreterError>> {
+        let sandbox = self.clone();
         // On the sandbox's own threads, as everything that runs WebAssembly.
-        self.inner.threads.spawn(async move {
-            match keep.start_session().await {
-                Ok((session, task, commands)) => {
-                    if reply.send(Ok(session)).is_ok() {
-                        task.run(commands).await;
-                    }
-                }
-                Err(error) => drop(reply.send(Err(error))),
-            }
-            drop(keep); // The threads live as long as their last session.
-        });
-        answer.await.map_err(|_| InterpreterError::backend("the sandbox's threads are gone"))?
+        Box::pin(async move { sandbox.clone().inner.threads.run(sandbox.start_session(saved)).await })
     }
 
-    async fn start_session(
-        &self,
-    ) -> Result<(Session, Task, mpsc::UnboundedReceiver<super::session::Command>), InterpreterError> {
+    async fn start_session(self, saved: Option<Saved>) -> Result<Session, InterpreterError> {
         let Inner { program, limits, .. } = &*self.inner;
-        let folder = Arc::new(Folder::new().map_err(InterpreterError::backend)?);
-        let instance = start(program, &folder, *limits).await?;
-        let (commands, receiver) = mpsc::unbounded_channel();
-        let current = Arc::new(Current::default());
-        let session = Session {
-            commands,
-            current: Arc::clone(&current),
-            folder: Arc::clone(&folder),
-            limits: *limits,
-            capabilities: self.capabilities(),
-        };
         let (program, limits) = (Arc::clone(program), *limits);
-        let task = Task { program, folder, limits, current, instance: Some(instance), cells: 0, told: None };
-        Ok((session, task, receiver))
+        let folder = Arc::new(Folder::new().map_err(InterpreterError::backend)?);
+        let current = Arc::new(Current::default());
+        let mut task = Task {
+            sandbox: self.clone(),
+            program,
+            folder: Arc::clone(&folder),
+            limits,
+            current: Arc::clone(&current),
+            instance: None,
+            number: 0,
+            cells: 0,
+            told: None,
+            checkpoint: None,
+            files: SavedFiles::default(),
+            changed: false,
+        };
+        task.open(saved).await?;
+        let (commands, receiver) = mpsc::unbounded_channel();
+        self.inner.threads.spawn(task.run(receiver));
+        Ok(Session { commands, current, folder, limits, capabilities: self.capabilities() })
     }
 }
 
@@ -186,8 +150,9 @@ impl Backend for Sandbox {
 
     fn capabilities(&self) -> Capabilities {
         Capabilities {
-            interrupt: true,
-            snapshot: SnapshotSupport::None,
+            // The artifact's own, unless it was tried out and did not hold.
+            interrupt: self.inner.program.checks.get().is_none_or(|checks| checks.interrupt),
+            snapshot: SnapshotSupport::Exact,
             files: true,
             tools: true,
             input: true,
@@ -203,6 +168,12 @@ impl Backend for Sandbox {
     }
 
     async fn open(&self) -> Result<Arc<dyn Interpreter>, InterpreterError> {
-        Ok(Arc::new(self.open_session().await?))
+        Ok(Arc::new(self.open_session(None).await?))
+    }
+
+    async fn reopen(&self, snapshot: &Snapshot) -> Result<Arc<dyn Interpreter>, InterpreterError> {
+        let saved = Saved::read(snapshot, &self.inner.limits)?;
+        check_base(&saved, &self.inner.program)?;
+        Ok(Arc::new(self.open_session(Some(saved)).await?))
     }
 }

@@ -7,7 +7,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use crate::cell::{CellSender, channel};
-use crate::{Capabilities, ExecuteRequest, FileInfo, Interpreter, InterpreterError, Limits, OutputStream};
+use crate::{Capabilities, ExecuteRequest, FileInfo, Interpreter, InterpreterError, Limits, OutputStream, Snapshot};
 
 use super::folder::{Folder, SandboxPath};
 
@@ -15,6 +15,12 @@ use super::folder::{Folder, SandboxPath};
 pub(super) enum Command {
     /// Run a cell.
     Run(Box<Cell>),
+    /// Save its state.
+    Snapshot(oneshot::Sender<Result<Snapshot, InterpreterError>>),
+    /// Go back to a saved state.
+    Restore(Snapshot, oneshot::Sender<Result<(), InterpreterError>>),
+    /// Open another session in the same state.
+    Fork(oneshot::Sender<Result<Arc<dyn Interpreter>, InterpreterError>>),
     /// Begin anew.
     Restart(oneshot::Sender<Result<(), InterpreterError>>),
     /// End.
@@ -114,6 +120,18 @@ impl Interpreter for Session {
         }
         self.current.cancel();
         Ok(())
+    }
+
+    async fn snapshot(&self) -> Result<Snapshot, InterpreterError> {
+        self.ask(Command::Snapshot).await?
+    }
+
+    async fn restore(&self, snapshot: &Snapshot) -> Result<(), InterpreterError> {
+        self.ask(|reply| Command::Restore(snapshot.clone(), reply)).await?
+    }
+
+    async fn fork(&self) -> Result<Arc<dyn Interpreter>, InterpreterError> {
+        self.ask(Command::Fork).await?
     }
 
     async fn put_file(&self, path: &str, data: &[u8]) -> Result<(), InterpreterError> {

@@ -1,4 +1,7 @@
 //! The task that owns a session's instance and runs its cells one after another.
+//!
+//! Whatever ends an instance, the session goes on from the state before the cell. For that the state is saved when a
+//! session has nothing to do, so that no cell waits for it; where cells come faster than that, an older state is there.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -7,50 +10,78 @@ use tokio::sync::mpsc;
 use wasmtime_wasi::I32Exit;
 
 use crate::door::{Job, Outlet};
-use crate::{CellUsage, Execution, InterpreterError, Limits, Output, Recovery, guest};
+use crate::{CellUsage, Execution, Interpreter, InterpreterError, Limits, Output, Recovery, Snapshot};
 
 use super::folder::Folder;
 use super::instance::{Instance, Turned};
 use super::program::Program;
+use super::sandbox::Sandbox;
+use super::saved::{Saved, SavedMemory, bad};
+use super::saved_files::SavedFiles;
 use super::session::{Cell, Command, Current};
 use super::state::Killed;
 use super::watch::{Cause, Watch};
 
+/// A session that has had nothing to do for so long saves its state.
+const IDLE: Duration = Duration::from_millis(5);
+/// Bytes of changed pages that are saved without being asked for; a session with more goes back to an older state.
+const CHECKPOINT_LIMIT: u64 = 128 << 20;
+
 /// A session's task.
 pub(super) struct Task {
+    /// Keeps the threads for as long as the session runs.
+    pub(super) sandbox: Sandbox,
     pub(super) program: Arc<Program>,
     pub(super) folder: Arc<Folder>,
     pub(super) limits: Limits,
     pub(super) current: Arc<Current>,
     /// None where an instance was lost and could not be replaced.
     pub(super) instance: Option<Instance>,
+    /// The last cell's number.
+    pub(super) number: u32,
+    /// Cells whose effects the state holds.
     pub(super) cells: u32,
     /// What the Python side knows of tools, as JSON.
     pub(super) told: Option<String>,
-}
-
-/// A session's first instance, or the next after one was lost.
-pub(super) async fn start(
-    program: &Program,
-    folder: &Arc<Folder>,
-    limits: Limits,
-) -> Result<Instance, InterpreterError> {
-    let mut instance = Instance::new(program, Arc::clone(folder), limits, Duration::ZERO).await?;
-    instance.run_own(guest::BOOTSTRAP).await?;
-    instance.host().interrupt = program.artifact.interrupt;
-    Ok(instance)
+    /// The state to go back to; its files are those of the last look.
+    pub(super) checkpoint: Option<Saved>,
+    /// The files as the last cell found them.
+    pub(super) files: SavedFiles,
+    /// The state has changed since the checkpoint.
+    pub(super) changed: bool,
 }
 
 impl Task {
     /// Runs until the session is closed or nobody holds it any more.
     pub(super) async fn run(mut self, mut commands: mpsc::UnboundedReceiver<Command>) {
-        while let Some(command) = commands.recv().await {
+        loop {
+            let command = if self.changed {
+                match tokio::time::timeout(IDLE, commands.recv()).await {
+                    Ok(command) => command,
+                    Err(_idle) => {
+                        self.make_checkpoint().await;
+                        continue;
+                    }
+                }
+            } else {
+                commands.recv().await
+            };
             match command {
-                Command::Run(cell) => self.run_cell(*cell).await,
-                Command::Restart(reply) => {
+                None => return,
+                Some(Command::Run(cell)) => self.run_cell(*cell).await,
+                Some(Command::Snapshot(reply)) => {
+                    let _ = reply.send(self.snapshot().await);
+                }
+                Some(Command::Restore(snapshot, reply)) => {
+                    let _ = reply.send(self.go_back(&snapshot).await);
+                }
+                Some(Command::Fork(reply)) => {
+                    let _ = reply.send(self.fork().await);
+                }
+                Some(Command::Restart(reply)) => {
                     let _ = reply.send(self.restart().await);
                 }
-                Command::Close(reply) => {
+                Some(Command::Close(reply)) => {
                     // What still waits is told that the session is closed, as its command is dropped.
                     commands.close();
                     drop(self);
@@ -59,14 +90,6 @@ impl Task {
                 }
             }
         }
-    }
-
-    async fn restart(&mut self) -> Result<(), InterpreterError> {
-        self.instance = None;
-        self.folder.clear().map_err(InterpreterError::backend)?;
-        self.told = None;
-        self.instance = Some(start(&self.program, &self.folder, self.limits).await?);
-        Ok(())
     }
 
     async fn run_cell(&mut self, cell: Cell) {
@@ -80,13 +103,18 @@ impl Task {
             return;
         };
         let started = Instant::now();
-        self.cells = self.cells.saturating_add(1);
+        // Files may have been put since the last cell. Where they are too many to be kept, they stay as a cell leaves them.
+        let files = SavedFiles::save(&self.folder, &self.limits, &self.files).ok();
+        if let Some(files) = &files {
+            self.files = files.clone();
+        }
+        self.number = self.number.saturating_add(1);
         self.current.set(Some(token.clone()));
         let interruptible = !instance.host().interrupt.is_empty();
         let watch = Watch::new(&self.limits, interruptible, token, started);
         let job = Job {
             source: request.source,
-            number: self.cells,
+            number: self.number,
             tools: request.tools,
             input: request.input,
             cancellation: watch.calls(),
@@ -104,6 +132,8 @@ impl Task {
         let execution = match lost(&turned, &self.limits) {
             None => {
                 outlet.finish([]);
+                self.cells = self.cells.saturating_add(1);
+                self.changed = true;
                 let (execution, told) = turned.ending.map_or((None, None), |ending| (ending.execution, ending.told));
                 self.told = told;
                 execution.unwrap_or(match (turned.status, turned.interrupted) {
@@ -114,7 +144,7 @@ impl Task {
                 })
             }
             Some(reason) => {
-                let recovery = self.recover().await;
+                let recovery = self.recover(files.as_ref()).await;
                 outlet.finish([Output::SessionLost { reason, recovery }]);
                 Execution::Restarted
             }
@@ -123,16 +153,137 @@ impl Task {
         sender.finished(execution, usage);
     }
 
-    /// Replaces a lost instance.
-    async fn recover(&mut self) -> Recovery {
-        match self.restart().await {
-            Ok(()) => Recovery::Restarted,
-            Err(error) => {
-                tracing::error!(%error, "a lost session could not begin anew");
-                Recovery::Closed
-            }
+    /// Replaces a lost instance by one in the state before the cell, or the nearest there is. `files` are those that the
+    /// cell found.
+    async fn recover(&mut self, files: Option<&SavedFiles>) -> Recovery {
+        self.instance = None;
+        if let Some(Err(error)) = files.map(|files| files.restore(&self.folder)) {
+            tracing::error!(%error, "the files of a lost session could not be restored");
+        }
+        let (before, checkpoint) = (self.cells, self.checkpoint.take());
+        let Some(saved) = checkpoint else {
+            let started = self.begin(None).await;
+            return match started {
+                Ok(()) if before == 0 => Recovery::Restored,
+                Ok(()) => Recovery::Restarted,
+                Err(error) => closed(&error),
+            };
+        };
+        let restored = self.begin(Some(&saved)).await;
+        let cells = before.saturating_sub(saved.cells);
+        self.checkpoint = Some(saved);
+        match restored {
+            Ok(()) if cells == 0 => Recovery::Restored,
+            Ok(()) => Recovery::RestoredEarlier { cells },
+            Err(error) => closed(&error),
         }
     }
+
+    /// A new instance, in a saved state or from the beginning. The files are left alone.
+    async fn begin(&mut self, saved: Option<&Saved>) -> Result<(), InterpreterError> {
+        let (program, folder) = (&self.program, Arc::clone(&self.folder));
+        let mut instance = match saved {
+            Some(saved) => Instance::restore(program, folder, self.limits, saved).await?,
+            None => Instance::start(program, folder, self.limits).await?,
+        };
+        if self.program.checks().await?.interrupt {
+            instance.host().interrupt = self.program.artifact.interrupt;
+        }
+        self.instance = Some(instance);
+        self.cells = saved.map_or(0, |saved| saved.cells);
+        self.told = saved.and_then(|saved| saved.told.clone());
+        self.changed = false;
+        Ok(())
+    }
+
+    /// A new session's first instance, in a saved state where one is given.
+    pub(super) async fn open(&mut self, saved: Option<Saved>) -> Result<(), InterpreterError> {
+        if let Some(saved) = &saved {
+            saved.files.restore(&self.folder)?;
+            self.number = saved.cells;
+        }
+        self.begin(saved.as_ref()).await?;
+        self.checkpoint = saved;
+        Ok(())
+    }
+
+    async fn restart(&mut self) -> Result<(), InterpreterError> {
+        self.instance = None;
+        self.checkpoint = None;
+        self.folder.clear().map_err(InterpreterError::backend)?;
+        self.files = SavedFiles::default();
+        self.number = 0;
+        self.begin(None).await
+    }
+
+    async fn save_memory(&mut self, limit: u64) -> Result<Option<SavedMemory>, InterpreterError> {
+        let base = if self.program.checks().await?.page_map {
+            None
+        } else {
+            let folder = Arc::clone(&self.folder);
+            Some(Instance::based(&self.program, folder, self.limits, Duration::ZERO).await?)
+        };
+        self.instance.as_ref().ok_or(InterpreterError::Closed)?.save(base.as_ref(), limit)
+    }
+
+    async fn save(&mut self, limit: u64) -> Result<Option<Saved>, InterpreterError> {
+        let Some(memory) = self.save_memory(limit).await? else { return Ok(None) };
+        let instance = self.instance.as_mut().ok_or(InterpreterError::Closed)?;
+        let clock = instance.host().clock.elapsed();
+        let (base, told) = (self.program.base().to_owned(), self.told.clone());
+        Ok(Some(Saved { base, clock, cells: self.cells, told, memory, files: SavedFiles::default() }))
+    }
+
+    async fn make_checkpoint(&mut self) {
+        self.changed = false;
+        match self.save(CHECKPOINT_LIMIT).await {
+            Ok(Some(saved)) => self.checkpoint = Some(saved),
+            Ok(None) => {}
+            Err(error) => tracing::warn!(%error, "the state of a session could not be saved"),
+        }
+    }
+
+    async fn save_all(&mut self) -> Result<Saved, InterpreterError> {
+        let mut saved = self.save(u64::MAX).await?.ok_or(InterpreterError::Closed)?;
+        saved.files = SavedFiles::save(&self.folder, &self.limits, &self.files)?;
+        Ok(saved)
+    }
+
+    async fn snapshot(&mut self) -> Result<Snapshot, InterpreterError> {
+        self.save_all().await?.snapshot()
+    }
+
+    async fn fork(&mut self) -> Result<Arc<dyn Interpreter>, InterpreterError> {
+        let saved = self.save_all().await?;
+        Ok(Arc::new(self.sandbox.open_session(Some(saved)).await?))
+    }
+
+    async fn go_back(&mut self, snapshot: &Snapshot) -> Result<(), InterpreterError> {
+        let saved = Saved::read(snapshot, &self.limits)?;
+        check_base(&saved, &self.program)?;
+        self.begin(Some(&saved)).await?;
+        saved.files.restore(&self.folder)?;
+        self.files = SavedFiles::default();
+        self.number = saved.cells;
+        if let Some(instance) = &mut self.instance {
+            instance.host().quota.changed();
+        }
+        self.checkpoint = Some(Saved { files: SavedFiles::default(), ..saved });
+        Ok(())
+    }
+}
+
+/// Pages mean something only over the memory that they were taken from.
+pub(super) fn check_base(saved: &Saved, program: &Program) -> Result<(), InterpreterError> {
+    if saved.base == program.base() {
+        return Ok(());
+    }
+    Err(bad("it was made with another version of the sandbox, or another warm image"))
+}
+
+fn closed(error: &InterpreterError) -> Recovery {
+    tracing::error!(%error, "a lost session could not begin anew");
+    Recovery::Closed
 }
 
 /// Why the instance is lost, where it is.

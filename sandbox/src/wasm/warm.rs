@@ -1,0 +1,65 @@
+//! What a set-up does once CPython is compiled: warm images and a test of the whole.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt;
+
+use crate::{Backend, CellEvent, ExecuteRequest, InterpreterError, Limits, Output, guest};
+
+use super::compiled::failed;
+use super::folder::Folder;
+use super::home::Home;
+use super::image::WarmImage;
+use super::instance::Instance;
+use super::program::Program;
+use super::threads::Threads;
+use super::{Image, Sandbox};
+
+/// Builds a warm image, where it is not there: about half a second for [`Image::Bare`], ten for [`Image::Scientific`].
+///
+/// # Errors
+/// [`InterpreterError::NotSetUp`] where CPython is not compiled, [`InterpreterError::SetUp`] where the image cannot be
+/// built.
+pub async fn build_image(home: &Home, image: Image) -> Result<(), InterpreterError> {
+    let program = Program::cold(home.clone(), None)?;
+    let key = image.key(&program.key);
+    let path = home.image(&key, image);
+    if WarmImage::open(&path, &key).is_ok() {
+        return Ok(());
+    }
+    Threads::new()?
+        .run(async move {
+            let folder = Arc::new(Folder::new().map_err(InterpreterError::backend)?);
+            let limits = Limits { memory: 2 << 30, ..Limits::default() };
+            let mut instance = Instance::based(&program, folder, limits, Duration::ZERO).await?;
+            instance.run_own(guest::BOOTSTRAP).await?;
+            instance.run_own(image.prelude()).await?;
+            if instance.host().quota.has_open() {
+                return Err(failed(format!("the {} image would hold open files", image.name())));
+            }
+            let clock = instance.host().clock.elapsed();
+            WarmImage::write(&path, &key, instance.memory(), clock)
+                .map_err(|error| failed(format!("{}: {error}", path.display())))
+        })
+        .await
+}
+
+/// Opens a session, runs a cell, and tries out what the host relies on.
+///
+/// # Errors
+/// [`InterpreterError::NotSetUp`] where something is missing, [`InterpreterError::SetUp`] where the cell gave something
+/// else than it should.
+pub async fn self_test(home: &Home) -> Result<(), InterpreterError> {
+    let sandbox = Sandbox::builder().home(home.clone()).build()?;
+    let session = sandbox.open().await?;
+    let mut events = session.execute(ExecuteRequest::new("sum(range(10))"));
+    let mut seen = Vec::new();
+    while let Some(event) = events.next().await {
+        match event? {
+            CellEvent::Output { output: Output::Result { data } } if data.plain() == Some("45") => return Ok(()),
+            event => seen.push(event),
+        }
+    }
+    Err(failed(format!("a cell that should have given 45 gave {seen:?}")))
+}
