@@ -9,6 +9,8 @@ mod error;
 mod guest;
 mod host;
 mod interpreter;
+#[cfg(feature = "jupyter")]
+pub mod jupyter;
 mod limits;
 mod output;
 mod request;

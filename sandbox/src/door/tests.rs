@@ -78,10 +78,18 @@ async fn a_cell_is_handed_out_once_and_its_outputs_come_in_order() {
 
 #[tokio::test]
 async fn what_cannot_be_read_is_answered_with_an_error() {
-    let mut garbage: Vec<Vec<u8>> =
-        ["", "{", "null", "[]", "{\"op\": 1}", "{\"op\": \"format\"}", "{\"op\": \"done\"}", "{\"op\":\"tool\",\"name\":\"x\"}"]
-            .map(|text| text.as_bytes().to_vec())
-            .to_vec();
+    let mut garbage: Vec<Vec<u8>> = [
+        "",
+        "{",
+        "null",
+        "[]",
+        "{\"op\": 1}",
+        "{\"op\": \"format\"}",
+        "{\"op\": \"done\"}",
+        "{\"op\":\"tool\",\"name\":\"x\"}",
+    ]
+    .map(|text| text.as_bytes().to_vec())
+    .to_vec();
     garbage.push(vec![0xFF; 100]);
     garbage.push(json!({"op": "tool", "name": "x", "arguments": []}).to_string().into_bytes());
     garbage.push(format!("{{\"op\":\"tool\",\"name\":\"x\",\"arguments\":{}", "{\"a\":".repeat(100_000)).into_bytes());

@@ -1,0 +1,286 @@
+//! Kernels of this machine: the folder, the connection over Unix sockets, and the first answer.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jupyter_protocol::connection_info::Transport;
+use jupyter_protocol::{ConnectionInfo, InterruptRequest, KernelInfoRequest};
+use tokio::net::UnixStream;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::process::Child;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+use uuid::Uuid;
+
+use super::folder::Folder;
+use super::kernel::{Incoming, Kernel, Place, WAITING};
+use super::message::{Channel, Request, Signer};
+use super::process::{self, LocalProcess, Program, Readers, Tail};
+use super::zmtp::{self, Reader, SocketType, Writer};
+use crate::{FileInfo, InterpreterError};
+
+/// How often a socket is looked for that a kernel is about to make.
+const LOOK: Duration = Duration::from_millis(2);
+/// How long an answer may take before it is asked for again: the first may be published before we are subscribed.
+const ASK_AGAIN: Duration = Duration::from_millis(250);
+
+/// The number of a channel's socket, as the connection file has it; 5 is the heartbeat's. That one is not used: a
+/// kernel's death is told by its process, and sooner.
+fn number(channel: Channel) -> u16 {
+    match channel {
+        Channel::Shell => 1,
+        Channel::Iopub => 2,
+        Channel::Stdin => 3,
+        Channel::Control => 4,
+    }
+}
+
+/// A session's folder on this machine.
+pub(super) struct LocalPlace {
+    folder: Folder,
+    program: Arc<Program>,
+    start_time: Duration,
+}
+
+impl LocalPlace {
+    pub(super) fn new(program: Arc<Program>, start_time: Duration) -> Result<Self, InterpreterError> {
+        Ok(Self { folder: Folder::new()?, program, start_time })
+    }
+}
+
+#[async_trait]
+impl Place for LocalPlace {
+    async fn start(&self) -> Result<Kernel, InterpreterError> {
+        let session = Uuid::new_v4().to_string();
+        let key = Uuid::new_v4().to_string();
+        let run = self.folder.run();
+        // Sockets of a kernel before this one would be taken for those of the new one.
+        for channel in 1..=5 {
+            let _ = std::fs::remove_file(run.join(format!("k-{channel}")));
+        }
+        let connection = ConnectionInfo {
+            ip: run.join("k").to_string_lossy().into_owned(),
+            transport: Transport::IPC,
+            shell_port: number(Channel::Shell),
+            iopub_port: number(Channel::Iopub),
+            stdin_port: number(Channel::Stdin),
+            control_port: number(Channel::Control),
+            hb_port: 5,
+            key: key.clone(),
+            signature_scheme: "hmac-sha256".to_owned(),
+            kernel_name: Some(self.program.spec.name.clone()),
+        };
+        let json = serde_json::to_vec(&connection).map_err(InterpreterError::backend)?;
+        std::fs::write(run.join("connection.json"), json).map_err(InterpreterError::backend)?;
+
+        let (mut child, tail) = self.program.spawn(&self.folder)?;
+        let signer = Signer::new(&key)?;
+        let answered = tokio::select! {
+            answered = timeout(self.start_time, answer(&run, &session, signer)) => answered.ok(),
+            status = child.wait() => {
+                // Its last words may still be on their way.
+                sleep(Duration::from_millis(50)).await;
+                let how = process::ending(status);
+                return Err(self.failed(&format!("it ended at once ({how}){}", tail.said())));
+            }
+        };
+        match answered {
+            Some(Ok(connected)) => Ok(connected.kernel(&self.program, child, session)),
+            Some(Err(error)) => Err(self.given_up(child, &tail, &error.to_string()).await),
+            None => {
+                let problem = format!("it did not answer within {:?}", self.start_time);
+                Err(self.given_up(child, &tail, &problem).await)
+            }
+        }
+    }
+
+    async fn put(&self, path: &str, data: &[u8]) -> Result<(), InterpreterError> {
+        let (files, path, data) = (self.folder.files(self.program.limits), path.to_owned(), data.to_vec());
+        blocking(move || files.put(&path, &data)).await
+    }
+
+    async fn get(&self, path: &str) -> Result<Vec<u8>, InterpreterError> {
+        let (files, path) = (self.folder.files(self.program.limits), path.to_owned());
+        blocking(move || files.get(&path)).await
+    }
+
+    async fn list(&self) -> Result<Vec<FileInfo>, InterpreterError> {
+        let files = self.folder.files(self.program.limits);
+        blocking(move || Ok(files.usage().files)).await
+    }
+
+    async fn clear(&self) -> Result<(), InterpreterError> {
+        let files = self.folder.files(self.program.limits);
+        blocking(move || files.clear()).await
+    }
+}
+
+/// File work away from the threads that carry messages.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, InterpreterError> + Send + 'static,
+) -> Result<T, InterpreterError> {
+    tokio::task::spawn_blocking(work).await.map_err(InterpreterError::backend)?
+}
+
+impl LocalPlace {
+    async fn given_up(&self, child: Child, tail: &Tail, problem: &str) -> InterpreterError {
+        process::discard(child).await;
+        self.failed(&format!("{problem}{}", tail.said()))
+    }
+
+    fn failed(&self, problem: &str) -> InterpreterError {
+        InterpreterError::backend(format!("the kernel `{}` did not start: {problem}", self.program.spec.name))
+    }
+}
+
+/// A request that a kernel interrupt itself, for those that want it so.
+pub(super) fn interrupt_request(
+    requests: &mpsc::UnboundedSender<Request>,
+    session: &str,
+) -> Result<(), InterpreterError> {
+    let request = Request::new(Channel::Control, session, InterruptRequest {}, None)?;
+    requests.send(request).map_err(|_| InterpreterError::backend("the kernel's connection is closed"))
+}
+
+/// A kernel that answered over all its sockets.
+struct Connected {
+    requests: mpsc::UnboundedSender<Request>,
+    incoming: mpsc::Receiver<Incoming>,
+    sender: mpsc::Sender<Incoming>,
+    readers: Readers,
+}
+
+impl Connected {
+    fn kernel(self, program: &Program, child: Child, session: String) -> Kernel {
+        let Self { requests, incoming, sender, readers } = self;
+        let process = LocalProcess::watch(program, child, readers, sender, requests.clone(), session.clone());
+        Kernel { requests, incoming, session, process: Box::new(process) }
+    }
+}
+
+/// Connects to the sockets that a kernel is about to make, and waits until it has answered over shell and over IOPub.
+async fn answer(run: &Path, session: &str, signer: Signer) -> Result<Connected, InterpreterError> {
+    let identity = session.as_bytes();
+    let mut iopub = connect(run, Channel::Iopub, SocketType::Sub, b"").await?;
+    iopub.1.subscribe().await.map_err(InterpreterError::backend)?;
+    // A kernel sends its questions to the identity that a request came from.
+    let shell = connect(run, Channel::Shell, SocketType::Dealer, identity).await?;
+    let stdin = connect(run, Channel::Stdin, SocketType::Dealer, identity).await?;
+    let control = connect(run, Channel::Control, SocketType::Dealer, identity).await?;
+
+    let (sender, incoming) = mpsc::channel(WAITING);
+    let (first_sender, first) = oneshot::channel();
+    let first_sender = Arc::new(std::sync::Mutex::new(Some(first_sender)));
+    let mut all = JoinSet::new();
+    let mut outlets = Vec::new();
+    for (channel, (reader, writer)) in
+        [(Channel::Iopub, iopub), (Channel::Shell, shell), (Channel::Stdin, stdin), (Channel::Control, control)]
+    {
+        let (sender, first, signer_of_requests) = (sender.clone(), Arc::clone(&first_sender), signer.clone());
+        let signer = signer.clone();
+        all.spawn(async move {
+            read(channel, reader, &signer, &sender).await;
+            drop(first.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take());
+        });
+        let (outlet, requests) = mpsc::unbounded_channel();
+        tokio::spawn(write(writer, requests, signer_of_requests.clone()));
+        outlets.push((channel, outlet));
+    }
+    let (requests, mut outgoing) = mpsc::unbounded_channel::<Request>();
+    tokio::spawn(async move {
+        while let Some(request) = outgoing.recv().await {
+            if let Some((_, outlet)) = outlets.iter().find(|(channel, _)| *channel == request.channel) {
+                let _ = outlet.send(request);
+            }
+        }
+    });
+    let mut connected = Connected { requests, incoming, sender, readers: Readers { first, all } };
+    connected.ready(session).await?;
+    Ok(connected)
+}
+
+impl Connected {
+    /// Asks until both an answer and something published have come.
+    async fn ready(&mut self, session: &str) -> Result<(), InterpreterError> {
+        let (mut replied, mut published) = (false, false);
+        while !(replied && published) {
+            let request = Request::new(Channel::Shell, session, KernelInfoRequest {}, None)?;
+            self.requests.send(request).map_err(InterpreterError::backend)?;
+            let both = async {
+                while !(replied && published) {
+                    match self.incoming.recv().await {
+                        Some(Incoming::Message(message)) => {
+                            replied |= message.kind == "kernel_info_reply";
+                            published |= message.channel == Channel::Iopub;
+                        }
+                        Some(Incoming::Lost(how)) => return Err(InterpreterError::backend(how)),
+                        None => return Err(InterpreterError::backend("its connection closed")),
+                    }
+                }
+                Ok(())
+            };
+            if let Ok(done) = timeout(ASK_AGAIN, both).await {
+                done?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Both ends of one connected socket.
+type Connection = (Reader<OwnedReadHalf>, Writer<OwnedWriteHalf>);
+
+/// Connects as soon as the kernel has made the socket. Waits for ever; the caller does not.
+async fn connect(
+    run: &Path,
+    channel: Channel,
+    socket: SocketType,
+    identity: &[u8],
+) -> Result<Connection, InterpreterError> {
+    let path = run.join(format!("k-{}", number(channel)));
+    let stream = loop {
+        match UnixStream::connect(&path).await {
+            Ok(stream) => break stream,
+            Err(_) => sleep(LOOK).await,
+        }
+    };
+    let (reader, writer) = stream.into_split();
+    let shaken = zmtp::handshake(reader, writer, socket, identity).await;
+    shaken.map_err(|error| InterpreterError::backend(format!("its {} socket: {error}", channel.name())))
+}
+
+/// Writes to a socket what is asked for. Each has its own task: a kernel that does not read one must still hear the others.
+async fn write(mut writer: Writer<OwnedWriteHalf>, mut requests: mpsc::UnboundedReceiver<Request>, signer: Signer) {
+    while let Some(request) = requests.recv().await {
+        let frames = signer.frames(&request);
+        let frames: Vec<&[u8]> = frames.iter().map(Vec::as_slice).collect();
+        if let Err(error) = writer.message(&frames).await {
+            tracing::debug!(%error, channel = request.channel.name(), "a request could not be sent");
+            return;
+        }
+    }
+}
+
+/// Reads a socket to its end. What is no message is passed over: it may be the program's, and the kernel's next is not.
+async fn read(channel: Channel, mut reader: Reader<OwnedReadHalf>, signer: &Signer, sender: &mpsc::Sender<Incoming>) {
+    loop {
+        let frames = match reader.message().await {
+            Ok(frames) => frames,
+            Err(error) => {
+                tracing::debug!(%error, channel = channel.name(), "a kernel's socket ended");
+                return;
+            }
+        };
+        match signer.message(channel, frames) {
+            Ok(message) => {
+                if sender.send(Incoming::Message(message)).await.is_err() {
+                    return;
+                }
+            }
+            Err(problem) => tracing::debug!(%problem, channel = channel.name(), "passed over what is no message"),
+        }
+    }
+}
