@@ -35,6 +35,7 @@ test: setup ## Passes every test; fetches two small models on the first run.
 test-now:
 	$(CARGO) build --release --locked -p glassbox-cli
 	$(CARGO) run --release --locked --quiet -p glassbox-cli -- models pull qwen2.5-coder-0.5b smollm2-135m
+	@./scripts/jupyter >/dev/null
 	$(CARGO) test --release --locked --workspace
 
 lint: setup ## Checks format, lints and documentation.
@@ -51,6 +52,8 @@ bench: setup ## Prints the benchmarks: engine against raw llama.cpp, KV reuse, c
 bench-now:
 	$(CARGO) bench --locked -p glassbox-model --bench engine
 	$(CARGO) bench --locked -p glassbox-tools --bench dispatch
+	@./scripts/jupyter >/dev/null
+	$(CARGO) bench --locked -p glassbox-sandbox --bench jupyter
 
 deny: ## Checks licences, sources and duplicate dependencies (needs cargo-deny).
 	$(CARGO) deny --workspace check bans licenses sources
