@@ -68,7 +68,7 @@ fn median(rounds: &[Figures], key: &str) -> Option<f64> {
 }
 
 fn jupyter_client(venv: &Path) -> Figures {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/jupyter_client.py");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/jupyter_side.py");
     let output = Command::new(venv.join("bin/python"))
         .arg(script)
         .arg(CELLS.to_string())
