@@ -14,10 +14,10 @@ use rustix::fs::{
 use rustix::io::Errno;
 use tempfile::TempDir;
 
-use crate::{FileInfo, InterpreterError};
+use crate::{FileInfo, InterpreterError, Limits};
 
 /// The folders that a program may write, and their names on the host.
-pub(super) const FOLDERS: [(&str, &str); 2] = [("/mnt/data", "data"), ("/tmp", "tmp")];
+pub(crate) const FOLDERS: [(&str, &str); 2] = [("/mnt/data", "data"), ("/tmp", "tmp")];
 /// A folder with nothing in it, which stands in the place of one that a sandbox does not have.
 const EMPTY: &str = "empty";
 /// How deep folders are looked into. Deeper ones count as a full disk.
@@ -25,32 +25,37 @@ const MAX_DEPTH: usize = 64;
 
 /// A session's folder. Gone when dropped.
 #[derive(Debug)]
-pub(super) struct Folder {
+pub(crate) struct Folder {
     dir: TempDir,
     root: OwnedFd,
 }
 
 /// What lies in it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Usage {
+pub(crate) struct Usage {
     /// Bytes of files, and of the names of links.
-    pub(super) bytes: u64,
+    pub(crate) bytes: u64,
     /// Files, folders and links.
-    pub(super) files: u32,
+    pub(crate) files: u32,
 }
 
 /// Something that lies in it.
-pub(super) struct Item {
+pub(crate) struct Item {
     /// As a program names it.
-    pub(super) path: String,
-    pub(super) kind: FileType,
-    pub(super) stat: rustix::fs::Stat,
+    pub(crate) path: String,
+    pub(crate) kind: FileType,
+    pub(crate) stat: rustix::fs::Stat,
 }
 
 impl Folder {
     /// A new one, for this user alone.
-    pub(super) fn new() -> std::io::Result<Self> {
-        let dir = tempfile::Builder::new().prefix("glassbox-session-").tempdir()?;
+    pub(crate) fn new() -> std::io::Result<Self> {
+        Self::new_in(&std::env::temp_dir())
+    }
+
+    /// A new one below `root`.
+    pub(crate) fn new_in(root: &Path) -> std::io::Result<Self> {
+        let dir = tempfile::Builder::new().prefix("glassbox-session-").tempdir_in(root)?;
         for name in FOLDERS.map(|(_, name)| name).into_iter().chain([EMPTY]) {
             std::fs::create_dir(dir.path().join(name))?;
         }
@@ -60,17 +65,17 @@ impl Folder {
     }
 
     /// Where the folder of this name lies on the host.
-    pub(super) fn host_path(&self, name: &str) -> std::path::PathBuf {
+    pub(crate) fn host_path(&self, name: &str) -> std::path::PathBuf {
         self.dir.path().join(name)
     }
 
     /// A folder on the host with nothing in it.
-    pub(super) fn empty(&self) -> std::path::PathBuf {
+    pub(crate) fn empty(&self) -> std::path::PathBuf {
         self.host_path(EMPTY)
     }
 
     /// Empties it.
-    pub(super) fn clear(&self) -> std::io::Result<()> {
+    pub(crate) fn clear(&self) -> std::io::Result<()> {
         for (_, name) in FOLDERS {
             // Not the folder itself: an instance holds it open.
             for item in std::fs::read_dir(self.host_path(name))? {
@@ -87,7 +92,7 @@ impl Folder {
     }
 
     /// Writes a file, replacing what has its name, and makes the folders it lies in.
-    pub(super) fn put(&self, path: &SandboxPath, data: &[u8]) -> Result<(), InterpreterError> {
+    pub(crate) fn put(&self, path: &SandboxPath, data: &[u8]) -> Result<(), InterpreterError> {
         let (folder, last) = self.make_parent(path)?;
         // Under another name first: what has the name may be a link, or open.
         let draft = format!(".put-{:016x}", chance());
@@ -103,8 +108,22 @@ impl Folder {
         done
     }
 
+    /// [`Folder::put`] where that passes neither the limit of bytes nor that of files.
+    pub(crate) fn put_within(&self, path: &SandboxPath, data: &[u8], limits: &Limits) -> Result<(), InterpreterError> {
+        let used = self.usage().map_err(InterpreterError::backend)?;
+        if used.bytes.saturating_add(data.len() as u64) > limits.disk {
+            let limit = format!("{} bytes of files", limits.disk);
+            return Err(InterpreterError::Limit { what: format!("a file of {} bytes", data.len()), limit });
+        }
+        if used.files >= limits.files {
+            let limit = format!("{} files and folders", limits.files);
+            return Err(InterpreterError::Limit { what: "one more file".to_owned(), limit });
+        }
+        self.put(path, data)
+    }
+
     /// Reads a file of at most `limit` bytes.
-    pub(super) fn get(&self, path: &SandboxPath, limit: u64) -> Result<Vec<u8>, InterpreterError> {
+    pub(crate) fn get(&self, path: &SandboxPath, limit: u64) -> Result<Vec<u8>, InterpreterError> {
         let (folder, last) = self.open_parent(path)?;
         // Without blocking: nothing here can be a pipe, but nothing would be gained by waiting for one.
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
@@ -124,20 +143,20 @@ impl Folder {
     }
 
     /// Makes a folder, where it is not there.
-    pub(super) fn make_folder(&self, path: &SandboxPath) -> Result<(), InterpreterError> {
+    pub(crate) fn make_folder(&self, path: &SandboxPath) -> Result<(), InterpreterError> {
         let (folder, last) = self.make_parent(path)?;
         make_folder(folder.as_fd(), last).map_err(|error| path.failed(error))
     }
 
     /// Where a link leads.
-    pub(super) fn link(&self, path: &SandboxPath) -> Result<String, InterpreterError> {
+    pub(crate) fn link(&self, path: &SandboxPath) -> Result<String, InterpreterError> {
         let (folder, last) = self.open_parent(path)?;
         let target = readlinkat(&folder, last, Vec::new()).map_err(|error| path.failed(error))?;
         Ok(target.to_string_lossy().into_owned())
     }
 
     /// Makes a link.
-    pub(super) fn make_link(&self, path: &SandboxPath, target: &str) -> Result<(), InterpreterError> {
+    pub(crate) fn make_link(&self, path: &SandboxPath, target: &str) -> Result<(), InterpreterError> {
         let (folder, last) = self.make_parent(path)?;
         symlinkat(target, &folder, last).map_err(|error| path.failed(error))
     }
@@ -167,7 +186,7 @@ impl Folder {
     }
 
     /// Its files, in order of their paths.
-    pub(super) fn list(&self) -> Result<Vec<FileInfo>, InterpreterError> {
+    pub(crate) fn list(&self) -> Result<Vec<FileInfo>, InterpreterError> {
         let mut files = Vec::new();
         let whole = self.walk(&mut |item| {
             if item.kind == FileType::RegularFile {
@@ -182,7 +201,7 @@ impl Folder {
     }
 
     /// What lies in it. More than any limit where it is too deep to be looked at.
-    pub(super) fn usage(&self) -> std::io::Result<Usage> {
+    pub(crate) fn usage(&self) -> std::io::Result<Usage> {
         let mut usage = Usage::default();
         let whole = self.walk(&mut |item| {
             usage.files = usage.files.saturating_add(1);
@@ -194,7 +213,7 @@ impl Folder {
     }
 
     /// Goes through all that lies in it; false where it is too deep.
-    pub(super) fn walk(&self, each: &mut dyn FnMut(Item)) -> std::io::Result<bool> {
+    pub(crate) fn walk(&self, each: &mut dyn FnMut(Item)) -> std::io::Result<bool> {
         let mut whole = true;
         for (path, name) in FOLDERS {
             let folder = open_folder(self.root.as_fd(), name)?;
@@ -246,7 +265,7 @@ fn walk(folder: BorrowedFd<'_>, path: &str, depth: usize, each: &mut dyn FnMut(I
 
 /// A path inside the sandbox that lies in one of the session's folders.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct SandboxPath {
+pub(crate) struct SandboxPath {
     /// As a program names it.
     text: String,
     top: &'static str,
@@ -255,7 +274,7 @@ pub(super) struct SandboxPath {
 
 impl SandboxPath {
     /// Reads one; a relative path is one below `/mnt/data`.
-    pub(super) fn new(text: &str) -> Result<Self, InterpreterError> {
+    pub(crate) fn new(text: &str) -> Result<Self, InterpreterError> {
         let bad = |problem| InterpreterError::BadPath { path: text.to_owned(), problem };
         let (top, rest) = if Path::new(text).is_absolute() {
             let inside = |folder: &str| text.strip_prefix(folder)?.strip_prefix('/');
@@ -278,7 +297,18 @@ impl SandboxPath {
         Ok(Self { text: format!("{path}/{}", parts.join("/")), top, parts })
     }
 
-    fn bad(&self, problem: &'static str) -> InterpreterError {
+    /// As a program names it.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The names below the folder of `FOLDERS` that it lies in, and that folder as a program names it.
+    pub(crate) fn names(&self) -> (&'static str, &[String]) {
+        let top = FOLDERS.iter().find_map(|(path, name)| (*name == self.top).then_some(*path)).unwrap_or_default();
+        (top, &self.parts)
+    }
+
+    pub(crate) fn bad(&self, problem: &'static str) -> InterpreterError {
         InterpreterError::BadPath { path: self.text.clone(), problem }
     }
 

@@ -82,3 +82,15 @@ fn folders_deeper_than_anyone_looks_count_as_a_full_disk() -> Result {
     assert!(matches!(folder.list(), Err(InterpreterError::Limit { .. })));
     Ok(())
 }
+
+#[test]
+fn a_pipe_is_no_file_and_nobody_waits_for_its_other_end() -> Result {
+    let folder = Folder::new()?;
+    let pipe = folder.host_path("data").join("pipe");
+    rustix::fs::mknodat(rustix::fs::CWD, &pipe, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0)?;
+    assert!(matches!(folder.get(&path("pipe"), 10), Err(InterpreterError::BadPath { .. })));
+    assert_eq!(folder.list()?, []);
+    folder.put(&path("pipe"), b"file")?;
+    assert_eq!(folder.get(&path("pipe"), 10)?, b"file");
+    Ok(())
+}

@@ -5,6 +5,8 @@ mod cell;
 #[cfg(feature = "wasm")]
 mod door;
 mod error;
+#[cfg(any(feature = "wasm", feature = "jupyter"))]
+mod folder;
 #[cfg(feature = "wasm")]
 mod guest;
 mod host;

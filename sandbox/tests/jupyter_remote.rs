@@ -17,12 +17,14 @@ mod kernels;
 mod suite;
 
 use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+use futures::StreamExt;
 use glassbox_sandbox::jupyter::Jupyter;
-use glassbox_sandbox::{Backend, Execution, InterpreterError, Limits, Output, Recovery};
+use glassbox_sandbox::{Backend, CellEvent, ExecuteRequest, Execution, InterpreterError, Limits, Output, Recovery};
 use suite::{prints, run, works};
 
 const TOKEN: &str = "a-token-of-these-tests";
@@ -167,9 +169,49 @@ async fn a_server_that_is_killed_is_told_and_nothing_hangs() {
     let session = remote.open().await.unwrap();
     works(&session).await;
     drop(server);
-    let ended = suite::collect(session.execute(glassbox_sandbox::ExecuteRequest::new("1"))).await;
+    let ended = suite::collect(session.execute(ExecuteRequest::new("1"))).await;
     assert!(
         matches!(&ended, Err(InterpreterError::Backend { problem }) if problem.contains("cannot be reached")),
         "{ended:?}"
     );
+}
+
+/// Carries connections to the server until it is told to cut them; new ones are carried again.
+async fn cuttable(to: SocketAddr) -> (SocketAddr, tokio::sync::broadcast::Sender<()>) {
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (cut, _) = tokio::sync::broadcast::channel(1);
+    let cuts = cut.clone();
+    tokio::spawn(async move {
+        while let Ok((mut one, _)) = listener.accept().await {
+            let mut cut = cuts.subscribe();
+            tokio::spawn(async move {
+                let Ok(mut other) = tokio::net::TcpStream::connect(to).await else { return };
+                tokio::select! {
+                    _ = tokio::io::copy_bidirectional(&mut one, &mut other) => {}
+                    _ = cut.recv() => {}
+                }
+            });
+        }
+    });
+    (address, cut)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_that_breaks_in_a_cell_is_made_again_and_no_output_is_lost() {
+    drop(backend(Limits::default()).await);
+    let to = shared().url.trim_start_matches("http://").trim_end_matches('/').parse().unwrap();
+    let (through, cut) = cuttable(to).await;
+    let url = format!("http://{through}");
+    let remote = Jupyter::remote(url, Some(TOKEN.into())).kernel("python3").connect().await.unwrap();
+    let session = remote.open().await.unwrap();
+    run(&session, "x = 1").await;
+    let source = "import time\nprint('before', flush=True)\ntime.sleep(1)\nprint('after')\nx + 1";
+    let mut cell = session.execute(ExecuteRequest::new(source));
+    let first = cell.next().await.unwrap().unwrap();
+    assert_eq!(first, CellEvent::Output { output: Output::Stdout { text: "before\n".into() } });
+    cut.send(()).unwrap();
+    let ran = suite::collect(cell).await.unwrap();
+    assert_eq!((ran.execution, ran.stdout().as_str(), ran.result().as_deref()), (Execution::Ok, "after\n", Some("2")));
+    works(&session).await;
 }

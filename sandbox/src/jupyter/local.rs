@@ -15,11 +15,12 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 
-use super::folder::Folder;
+use super::folder::{self, KernelFolder};
 use super::kernel::{Incoming, Kernel, Place, WAITING};
 use super::message::{Channel, Request, Signer};
 use super::process::{self, LocalProcess, Program, Readers, Tail};
 use super::zmtp::{self, Reader, SocketType, Writer};
+use crate::folder::{Folder, SandboxPath};
 use crate::{FileInfo, InterpreterError};
 
 /// How often a socket is looked for that a kernel is about to make.
@@ -40,14 +41,14 @@ fn number(channel: Channel) -> u16 {
 
 /// A session's folder on this machine.
 pub(super) struct LocalPlace {
-    folder: Folder,
+    folder: Arc<KernelFolder>,
     program: Arc<Program>,
     start_time: Duration,
 }
 
 impl LocalPlace {
     pub(super) fn new(program: Arc<Program>, start_time: Duration) -> Result<Self, InterpreterError> {
-        Ok(Self { folder: Folder::new()?, program, start_time })
+        Ok(Self { folder: Arc::new(KernelFolder::new()?), program, start_time })
     }
 }
 
@@ -59,7 +60,7 @@ impl Place for LocalPlace {
         let run = self.folder.run();
         // Sockets of a kernel before this one would be taken for those of the new one.
         for channel in 1..=5 {
-            let _ = std::fs::remove_file(run.join(format!("k-{channel}")));
+            let _ = std::fs::remove_file(folder::socket(&run, channel));
         }
         let connection = ConnectionInfo {
             ip: run.join("k").to_string_lossy().into_owned(),
@@ -98,34 +99,34 @@ impl Place for LocalPlace {
     }
 
     async fn put(&self, path: &str, data: &[u8]) -> Result<(), InterpreterError> {
-        let (files, path, data) = (self.folder.files(self.program.limits), path.to_owned(), data.to_vec());
-        blocking(move || files.put(&path, &data)).await
+        let (path, data, limits) = (SandboxPath::new(path)?, data.to_vec(), self.program.limits);
+        self.files(move |files| files.put_within(&path, &data, &limits)).await
     }
 
     async fn get(&self, path: &str) -> Result<Vec<u8>, InterpreterError> {
-        let (files, path) = (self.folder.files(self.program.limits), path.to_owned());
-        blocking(move || files.get(&path)).await
+        let (path, limit) = (SandboxPath::new(path)?, self.program.limits.disk);
+        self.files(move |files| files.get(&path, limit)).await
     }
 
     async fn list(&self) -> Result<Vec<FileInfo>, InterpreterError> {
-        let files = self.folder.files(self.program.limits);
-        blocking(move || Ok(files.usage().files)).await
+        self.files(Folder::list).await
     }
 
     async fn clear(&self) -> Result<(), InterpreterError> {
-        let files = self.folder.files(self.program.limits);
-        blocking(move || files.clear()).await
+        self.files(|files| files.clear().map_err(InterpreterError::backend)).await
     }
 }
 
-/// File work away from the threads that carry messages.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, InterpreterError> + Send + 'static,
-) -> Result<T, InterpreterError> {
-    tokio::task::spawn_blocking(work).await.map_err(InterpreterError::backend)?
-}
-
 impl LocalPlace {
+    /// File work, away from the threads that carry messages.
+    async fn files<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Folder) -> Result<T, InterpreterError> + Send + 'static,
+    ) -> Result<T, InterpreterError> {
+        let folder = Arc::clone(&self.folder);
+        tokio::task::spawn_blocking(move || work(folder.files())).await.map_err(InterpreterError::backend)?
+    }
+
     async fn given_up(&self, child: Child, tail: &Tail, problem: &str) -> InterpreterError {
         process::discard(child).await;
         self.failed(&format!("{problem}{}", tail.said()))
@@ -240,7 +241,7 @@ async fn connect(
     socket: SocketType,
     identity: &[u8],
 ) -> Result<Connection, InterpreterError> {
-    let path = run.join(format!("k-{}", number(channel)));
+    let path = folder::socket(run, number(channel));
     let stream = loop {
         match UnixStream::connect(&path).await {
             Ok(stream) => break stream,

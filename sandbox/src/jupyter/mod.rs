@@ -8,7 +8,6 @@
 mod backend;
 mod cell;
 mod content;
-mod files;
 mod folder;
 mod kernel;
 mod kernelspec;

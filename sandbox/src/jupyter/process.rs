@@ -12,7 +12,7 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::folder::Folder;
+use super::folder::KernelFolder;
 use super::kernel::{Incoming, Process};
 use super::kernelspec::{InterruptMode, KernelSpec};
 use super::message::Request;
@@ -108,7 +108,7 @@ impl Tail {
 
 impl Program {
     /// The variables of the kernel: few of ours, and those that make IPython leave a person's files alone.
-    fn variables(&self, folder: &Folder) -> Vec<(String, String)> {
+    fn variables(&self, folder: &KernelFolder) -> Vec<(String, String)> {
         let text = |path: PathBuf| path.to_string_lossy().into_owned();
         let home = text(folder.home());
         let inherited = ["PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ"];
@@ -140,7 +140,7 @@ impl Program {
     }
 
     /// The command line. IPython would keep every cell in a database.
-    fn argv(&self, folder: &Folder) -> Vec<String> {
+    fn argv(&self, folder: &KernelFolder) -> Vec<String> {
         let mut argv = self.spec.command(&folder.run().join("connection.json"));
         if argv.iter().any(|argument| argument.starts_with("ipykernel")) {
             argv.push("--HistoryManager.enabled=False".to_owned());
@@ -149,7 +149,7 @@ impl Program {
     }
 
     /// Starts the process.
-    pub(super) fn spawn(&self, folder: &Folder) -> Result<(Child, Tail), InterpreterError> {
+    pub(super) fn spawn(&self, folder: &KernelFolder) -> Result<(Child, Tail), InterpreterError> {
         if self.isolation != Isolation::Unsandboxed {
             return Err(InterpreterError::NotIsolated { problem: "this build has no launcher".to_owned() });
         }

@@ -5,7 +5,6 @@ mod clock;
 mod compiled;
 mod engine;
 mod errno;
-mod folder;
 mod home;
 mod image;
 mod imports;
@@ -26,6 +25,7 @@ mod threads;
 mod warm;
 mod watch;
 
+use crate::folder;
 pub use compiled::{compile, is_compiled};
 pub use home::Home;
 pub use sandbox::{Builder, Sandbox};

@@ -136,19 +136,7 @@ impl Interpreter for Session {
 
     async fn put_file(&self, path: &str, data: &[u8]) -> Result<(), InterpreterError> {
         let (path, data, limits) = (SandboxPath::new(path)?, data.to_vec(), self.limits);
-        self.files(move |folder| {
-            let used = folder.usage().map_err(InterpreterError::backend)?;
-            if used.bytes.saturating_add(data.len() as u64) > limits.disk {
-                let limit = format!("{} bytes of files", limits.disk);
-                return Err(InterpreterError::Limit { what: format!("a file of {} bytes", data.len()), limit });
-            }
-            if used.files >= limits.files {
-                let limit = format!("{} files and folders", limits.files);
-                return Err(InterpreterError::Limit { what: "one more file".to_owned(), limit });
-            }
-            folder.put(&path, &data)
-        })
-        .await
+        self.files(move |folder| folder.put_within(&path, &data, &limits)).await
     }
 
     async fn get_file(&self, path: &str) -> Result<Vec<u8>, InterpreterError> {

@@ -10,11 +10,11 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use super::super::files::{split, whole};
 use super::super::kernel::{Incoming, Kernel, Place, Process, WAITING};
 use super::super::message::{Channel, Request};
 use super::server::{Refusal, Server};
 use super::socket::{Carrier, Socket};
+use crate::folder::SandboxPath;
 use crate::{FileInfo, InterpreterError, Limits};
 
 /// How long an answer may take before it is asked for again.
@@ -51,17 +51,13 @@ impl RemotePlace {
         self.folder.as_deref().ok_or(InterpreterError::Unsupported { action: "keep files" })
     }
 
-    /// The path on the server of a path of the session.
-    fn path<'a>(&'a self, path: &'a str) -> Result<Vec<&'a str>, InterpreterError> {
-        let bad = |problem| InterpreterError::BadPath { path: path.to_owned(), problem };
-        let (root, names) = split(path)?;
-        if root != "/mnt/data" {
-            return Err(bad("a server's /tmp cannot be reached"));
+    /// The names on the server of a path of the session.
+    fn names<'a>(&'a self, path: &'a SandboxPath) -> Result<Vec<&'a str>, InterpreterError> {
+        let (top, names) = path.names();
+        if top != "/mnt/data" {
+            return Err(path.bad("a server's /tmp cannot be reached"));
         }
-        let names: Option<Vec<&str>> = names.into_iter().map(|name| name.to_str()).collect();
-        let mut all = vec![self.folder()?];
-        all.extend(names.ok_or_else(|| bad("it is no text"))?);
-        Ok(all)
+        Ok(std::iter::once(self.folder()?).chain(names.iter().map(String::as_str)).collect())
     }
 
     /// Waits until the kernel has answered.
@@ -157,10 +153,11 @@ impl Place for RemotePlace {
     }
 
     async fn put(&self, path: &str, data: &[u8]) -> Result<(), InterpreterError> {
-        let names = self.path(path)?;
+        let path = SandboxPath::new(path)?;
+        let names = self.names(&path)?;
         if data.len() as u64 > self.limits.disk {
             let limit = format!("{} bytes of files", self.limits.disk);
-            return Err(InterpreterError::Limit { what: format!("the size of `{path}`"), limit });
+            return Err(InterpreterError::Limit { what: format!("a file of {} bytes", data.len()), limit });
         }
         for depth in 2..names.len() {
             self.server.make_folder(names.get(..depth).unwrap_or_default()).await?;
@@ -169,8 +166,9 @@ impl Place for RemotePlace {
     }
 
     async fn get(&self, path: &str) -> Result<Vec<u8>, InterpreterError> {
-        match self.server.get_file(&self.path(path)?).await {
-            Err(refusal) if refusal.not_found() => Err(InterpreterError::NoFile { path: whole(path) }),
+        let path = SandboxPath::new(path)?;
+        match self.server.get_file(&self.names(&path)?).await {
+            Err(refusal) if refusal.not_found() => Err(InterpreterError::NoFile { path: path.text().to_owned() }),
             got => Ok(got?),
         }
     }
