@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use glassbox_sandbox::jupyter::{Isolation, Jupyter};
@@ -102,6 +102,8 @@ async fn glassbox(venv: &PathBuf) -> Figures {
 
     let mut cell = session.execute(ExecuteRequest::new("print('on', flush=True)\nwhile True: int()"));
     cell.next().await;
+    // Until the program is in its loop.
+    tokio::time::sleep(Duration::from_millis(100)).await;
     let started = Instant::now();
     session.interrupt().await.unwrap();
     while cell.next().await.is_some() {}

@@ -41,6 +41,7 @@ def main(cells):
 
     def printed(message):
         if message["msg_type"] == "stream":
+            time.sleep(0.1)  # until the program is in its loop
             started.append(time.perf_counter())
             manager.interrupt_kernel()
 
