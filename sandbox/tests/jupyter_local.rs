@@ -89,10 +89,17 @@ async fn a_kernel_that_speaks_no_zeromq_is_given_up() {
 }
 
 #[tokio::test]
-async fn without_a_launcher_or_a_wish_nothing_is_started_unsandboxed() {
-    // Sandboxed is the default; whatever comes of it, no kernel runs in the open.
+async fn a_kernel_is_kept_in_or_refused_and_never_runs_in_the_open_by_default() {
     let jupyter = Jupyter::builder().environment(kernels::environment()).kernel("python3").build().unwrap();
     assert!(jupyter.capabilities().isolated);
+    match jupyter.open().await {
+        Err(InterpreterError::NotIsolated { problem }) => assert!(!problem.is_empty()),
+        Err(other) => panic!("{other}"),
+        Ok(session) => {
+            let source = format!("import os; print(os.path.exists({:?}))", env!("CARGO_MANIFEST_DIR"));
+            assert_eq!(prints(&session, &source).await, "False\n");
+        }
+    }
 }
 
 /// Whether no process has `marker` in its command line, within a while.
