@@ -75,6 +75,11 @@ pub trait Backend: Send + Sync + 'static {
     /// there.
     fn describe(&self) -> String;
 
+    /// True where `open` gives a session that others use too: who gets it does not close it.
+    fn is_shared(&self) -> bool {
+        false
+    }
+
     /// Opens a session with the backend's own limits.
     ///
     /// # Errors
@@ -210,6 +215,10 @@ impl Backend for Shared {
 
     fn describe(&self) -> String {
         String::new()
+    }
+
+    fn is_shared(&self) -> bool {
+        true
     }
 
     async fn open(&self) -> Result<Arc<dyn Interpreter>, InterpreterError> {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use base64::Engine as _;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -19,6 +20,18 @@ impl MimeBundle {
     /// The plain-text form, where there is one.
     pub fn plain(&self) -> Option<&str> {
         self.0.get("text/plain").and_then(Value::as_str)
+    }
+
+    /// The bytes of the form `mime`, such as `image/png`: text as it is, everything else from base64. `None` where there
+    /// is no such form, or it is damaged.
+    pub fn bytes(&self, mime: &str) -> Option<Vec<u8>> {
+        let text = self.0.get(mime)?.as_str()?;
+        if mime.starts_with("text/") || mime == "image/svg+xml" {
+            return Some(text.as_bytes().to_vec());
+        }
+        // Jupyter breaks base64 into lines.
+        let text: String = text.split_whitespace().collect();
+        base64::engine::general_purpose::STANDARD.decode(text).ok()
     }
 
     /// True where one of the forms is a picture.
@@ -95,6 +108,16 @@ pub enum Output {
         /// What there is in its place.
         recovery: Recovery,
     },
+}
+
+impl Output {
+    /// The forms of something displayed, or of a result.
+    pub fn data(&self) -> Option<&MimeBundle> {
+        match self {
+            Self::Display { data, .. } | Self::DisplayUpdate { data, .. } | Self::Result { data } => Some(data),
+            _ => None,
+        }
+    }
 }
 
 /// Something that the program was refused.

@@ -76,6 +76,8 @@ def _os(os):
     names = [name for name in dir(os) if name.startswith(("exec", "spawn", "posix_spawn")) and name.islower()]
     for name in (*names, "system", "popen", "fork", "forkpty", "kill"):
         setattr(os, name, process)
+    # `random` asks for it wherever there is a `fork`.
+    os.register_at_fork = lambda **hooks: None
 
 
 def _subprocess(subprocess):
