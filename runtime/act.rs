@@ -3,21 +3,25 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures::StreamExt;
-use glassbox_sandbox::{CellEvent, ExecuteRequest, Execution, Interpreter, InterpreterError, Output};
+use glassbox_sandbox::Execution;
 use glassbox_tools::{CallId, GateEvent, GateObserver, ToolCall, ToolError, ToolOutcome, ToolOutput, Truncation};
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::driver::Driver;
 use crate::machine::{Answer, Fault};
+use crate::program::Ran;
 use crate::room::Fitted;
 use crate::turn::lock;
-use crate::{Action, CallRecord, CodeRecord, Event, ToolFailure, cell};
+use crate::{Action, CallRecord, CodeRecord, Event, ToolFailure};
 
 /// Said to a model that goes round in a circle. Of the wordings tried on the 0.5B of Qwen 2.5 Coder, this one is
 /// followed by an answer.
 const REPEATED: &str = "\n\nThis is the same result as before. Answer the user's question with it in plain words. \
                         Do not call a function.";
+
+/// The same, after a program.
+const RUN_AGAIN: &str = "\n\nThis is the same result as before. Answer the user's question with it in plain words. \
+                         Do not run more code.";
 
 /// An action that has been run.
 pub(crate) struct Performed {
@@ -32,7 +36,7 @@ pub(crate) struct Performed {
 
 enum End {
     Tool { call: ToolCall, result: Result<ToolOutput, ToolError> },
-    Code { id: CallId, source: String, outputs: Vec<Output>, execution: Option<Execution> },
+    Code { id: CallId, source: String, ran: Ran },
 }
 
 impl End {
@@ -41,6 +45,19 @@ impl End {
             Self::Tool { call, .. } => &call.id,
             Self::Code { id, .. } => id,
         }
+    }
+
+    /// What is said where it brought nothing new.
+    fn repetition(&self) -> &'static str {
+        match self {
+            Self::Tool { .. } => REPEATED,
+            Self::Code { .. } => RUN_AGAIN,
+        }
+    }
+
+    /// True for a program that did not come to its end.
+    fn failed(&self) -> bool {
+        matches!(self, Self::Code { ran, .. } if ran.execution != Some(Execution::Ok))
     }
 
     /// What was wrong with the call itself.
@@ -58,17 +75,10 @@ struct Told(UnboundedSender<Event>);
 
 impl GateObserver for Told {
     fn on_event(&self, event: GateEvent) {
-        let event = match event {
-            GateEvent::ApprovalRequested { request } => Event::ApprovalRequested { request },
-            GateEvent::ApprovalDecided { call_id, approval } => Event::ApprovalDecided { id: call_id, approval },
-            GateEvent::Started { call_id, name, arguments, coercions } => {
-                Event::ToolStarted { id: call_id, name, arguments, coercions }
-            }
-            GateEvent::Output { call_id, text } => Event::ToolOutput { id: call_id, text },
-            _ => return,
-        };
-        // Nobody listens any more when the turn was dropped.
-        let _ = self.0.send(event);
+        if let Some(event) = Event::of_gate(event) {
+            // Nobody listens any more when the turn was dropped.
+            let _ = self.0.send(event);
+        }
     }
 }
 
@@ -89,62 +99,40 @@ impl Driver {
             }
             Action::Code { id, source } => {
                 let started = Instant::now();
-                let (whole, outputs, execution) = match &self.interpreter {
-                    Some(interpreter) => self.cell(interpreter.as_ref(), &id, &source).await,
-                    None => ("Error: no code interpreter is available.".to_owned(), Vec::new(), None),
-                };
+                let (whole, ran) = self.program(&id, &source).await;
                 let (shown, truncated) = self.agent.gate.clip(whole.clone());
-                let end = End::Code { id, source, outputs, execution };
+                let end = End::Code { id, source, ran };
                 Performed { whole, shown, truncated, elapsed: started.elapsed(), end }
             }
         }
     }
 
-    async fn cell(
-        &self,
-        interpreter: &dyn Interpreter,
-        id: &CallId,
-        source: &str,
-    ) -> (String, Vec<Output>, Option<Execution>) {
-        let request = ExecuteRequest::new(source).with_cancellation(self.cancellation.child_token());
-        let mut events = interpreter.execute(request);
-        let mut outputs = Vec::new();
-        let broken = loop {
-            match events.next().await {
-                Some(Ok(CellEvent::Output { output })) => {
-                    self.tell(Event::CodeOutput { id: id.clone(), output: output.clone() });
-                    outputs.push(output);
-                }
-                Some(Ok(CellEvent::Finished { execution, .. })) => {
-                    let text = cell::observation(&outputs, execution, interpreter.limits());
-                    return (text, outputs, Some(execution));
-                }
-                Some(Err(error)) => break error,
-                None => break InterpreterError::Backend { problem: "it ended in the middle of a program".to_owned() },
-            }
-        };
-        tracing::warn!(error = %broken, "a program could not be run");
-        let mut text = if outputs.is_empty() {
-            String::new()
-        } else {
-            cell::observation(&outputs, Execution::Ok, interpreter.limits())
-        };
-        text.push_str(if text.is_empty() { "" } else { "\n" });
-        text.push_str(&format!("Error: {broken}."));
-        (text, outputs, None)
+    /// True for a program that the turn has run before, to the letter.
+    fn is_unchanged(&self, end: &End) -> bool {
+        let End::Code { source, .. } = end else { return false };
+        lock(&self.turn).code.iter().any(|before| before.source.trim() == source.trim())
     }
 
     /// Makes the answer of an action final and tells it. False where the context is full and the turn over.
     pub(crate) async fn answer(&self, performed: Performed) -> bool {
         let Performed { whole, shown, truncated, elapsed, end } = performed;
         let (id, fault) = (end.id().clone(), end.fault());
-        let repeated = fault.is_none() && lock(&self.turn).machine.repeats(&id, &shown);
-        let (whole, shown) = if repeated { (whole + REPEATED, shown + REPEATED) } else { (whole, shown) };
+        let failed = end.failed();
+        let (repeated, left) = {
+            let turn = lock(&self.turn);
+            (fault.is_none() && !failed && turn.machine.repeats(&id, &shown), turn.machine.repairs_left())
+        };
+        let said = match (repeated, failed) {
+            (true, _) => end.repetition().to_owned(),
+            (_, true) => failure(left, self.is_unchanged(&end)),
+            _ => String::new(),
+        };
+        let (whole, shown) = (whole + &said, shown + &said);
         let Fitted { text, truncated, full } = self.fit(&id, &whole, shown, truncated).await;
         let event = {
             let mut turn = lock(&self.turn);
             if let Err(unexpected) =
-                turn.machine.action_finished(&id, Answer { content: text.clone(), fault, repeated })
+                turn.machine.action_finished(&id, Answer { content: text.clone(), fault, repeated, failed })
             {
                 // The machine asked for the action, so this is a fault of the driver.
                 tracing::error!(%unexpected, "an answer was dropped");
@@ -152,7 +140,8 @@ impl Driver {
             if full {
                 turn.machine.context_full();
             }
-            let (record, event) = record(end, text, truncated, elapsed);
+            let repairs_left = failed.then_some(left);
+            let (record, event) = record(end, text, truncated, elapsed, repairs_left);
             match record {
                 Record::Call(call) => turn.calls.push(call),
                 Record::Code(code) => turn.code.push(code),
@@ -169,8 +158,28 @@ enum Record {
     Code(CodeRecord),
 }
 
+/// Said after a program that failed: how often it may be corrected, and what to do when it may not.
+fn failure(left: u32, unchanged: bool) -> String {
+    match left {
+        1.. if unchanged => format!(
+            "\n\nThis is the program that failed before, unchanged. Write a different one; {left} attempts are left."
+        ),
+        0 => "\n\nThe program failed, and there are no more attempts. Say in plain words what does not work. \
+              Do not run more code."
+            .to_owned(),
+        1 => "\n\nThe program failed. Correct it; this is the last attempt.".to_owned(),
+        left => format!("\n\nThe program failed. Correct it; {left} attempts are left."),
+    }
+}
+
 /// What is kept of an action, and what is told of it.
-fn record(end: End, observation: String, truncated: Option<Truncation>, elapsed: Duration) -> (Record, Event) {
+fn record(
+    end: End,
+    observation: String,
+    truncated: Option<Truncation>,
+    elapsed: Duration,
+    repairs_left: Option<u32>,
+) -> (Record, Event) {
     match end {
         End::Tool { call: ToolCall { id, name, arguments }, result } => {
             let error = result.as_ref().err().map(ToolFailure::from);
@@ -184,10 +193,20 @@ fn record(end: End, observation: String, truncated: Option<Truncation>, elapsed:
             };
             (Record::Call(CallRecord { id, name, arguments, observation, output: result.ok(), error, elapsed }), event)
         }
-        End::Code { id, source, outputs, execution } => {
-            let event =
-                Event::CodeFinished { id: id.clone(), execution, observation: observation.clone(), truncated, elapsed };
-            (Record::Code(CodeRecord { id, source, outputs, execution, observation, elapsed }), event)
+        End::Code { id, source, ran: Ran { outputs, execution, files, usage, error } } => {
+            let event = Event::CodeFinished {
+                id: id.clone(),
+                execution,
+                observation: observation.clone(),
+                error: error.clone(),
+                files: files.clone(),
+                repairs_left,
+                truncated,
+                usage,
+                elapsed,
+            };
+            let record = CodeRecord { id, source, outputs, execution, observation, error, files, usage, elapsed };
+            (Record::Code(record), event)
         }
     }
 }

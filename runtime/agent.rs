@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use glassbox_model::{ChatModel, Sampling, ToolChoice};
-use glassbox_sandbox::Interpreter;
+use glassbox_model::{ChatModel, InterpreterNotes, Sampling, ToolChoice};
+use glassbox_sandbox::{Backend, python_stubs};
 use glassbox_tools::{Gate, Registry, ToolSpec};
 
 use crate::machine::Concurrency;
@@ -20,8 +20,29 @@ pub(crate) struct AgentInner {
     pub(crate) gate: Gate,
     /// The registry's specs, as every request holds them.
     pub(crate) specs: Vec<ToolSpec>,
-    pub(crate) interpreter: Option<Arc<dyn Interpreter>>,
+    pub(crate) interpreter: Option<Arc<dyn Backend>>,
+    pub(crate) access: ToolAccess,
     pub(crate) defaults: Defaults,
+}
+
+/// How the model gets at the tools where it has an interpreter. Without one, by calls alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum ToolAccess {
+    /// By calls, and as functions of its programs.
+    #[default]
+    Both,
+    /// By calls alone.
+    Calls,
+    /// As functions of its programs alone: the prompt shows them as Python stubs and nothing else. Where the interpreter
+    /// cannot call tools, or there is none, by calls.
+    Code,
+}
+
+impl ToolAccess {
+    pub(crate) fn in_code(self) -> bool {
+        self != Self::Calls
+    }
 }
 
 /// What a session starts with and a turn may override.
@@ -32,6 +53,7 @@ pub(crate) struct Defaults {
     pub(crate) tool_choice: ToolChoice,
     pub(crate) max_turns: u32,
     pub(crate) max_retries: u32,
+    pub(crate) max_repairs: u32,
     pub(crate) max_tokens: Option<u32>,
     pub(crate) stop: Vec<String>,
     pub(crate) parallel_calls: bool,
@@ -65,16 +87,32 @@ impl Agent {
 }
 
 impl AgentInner {
+    /// The tools that the model itself may call.
+    pub(crate) fn offered(&self, backend: Option<&dyn Backend>) -> &[ToolSpec] {
+        let by_code = self.access == ToolAccess::Code && backend.is_some_and(|backend| backend.capabilities().tools);
+        if by_code { &[] } else { &self.specs }
+    }
+
+    /// What the model is told of the interpreter.
+    pub(crate) fn notes(&self, backend: &dyn Backend) -> InterpreterNotes {
+        let callable = self.access.in_code() && backend.capabilities().tools && !self.specs.is_empty();
+        InterpreterNotes {
+            environment: backend.describe(),
+            functions: if callable { python_stubs(&self.specs) } else { String::new() },
+        }
+    }
+
     /// The rules of one turn.
-    pub(crate) fn rules(&self, tool_choice: ToolChoice, max_turns: u32, interpreter: bool) -> TurnRules {
+    pub(crate) fn rules(&self, tool_choice: ToolChoice, max_turns: u32, backend: Option<&dyn Backend>) -> TurnRules {
         let concurrency = |spec: &ToolSpec| if spec.serial { Concurrency::Serial } else { Concurrency::Parallel };
         TurnRules {
             max_turns,
             max_retries: self.defaults.max_retries,
+            max_repairs: self.defaults.max_repairs,
             tool_choice,
             parallel_calls: self.defaults.parallel_calls,
-            interpreter,
-            tools: self.specs.iter().map(|spec| (spec.name.clone(), concurrency(spec))).collect(),
+            interpreter: backend.is_some(),
+            tools: self.offered(backend).iter().map(|spec| (spec.name.clone(), concurrency(spec))).collect(),
         }
     }
 }
@@ -84,7 +122,7 @@ impl std::fmt::Debug for Agent {
         f.debug_struct("Agent")
             .field("model", self.inner.model.info())
             .field("tools", self.registry())
-            .field("interpreter", &self.inner.interpreter.as_ref().map(|interpreter| interpreter.language().to_owned()))
+            .field("interpreter", &self.inner.interpreter.as_ref().map(|backend| backend.name().to_owned()))
             .finish_non_exhaustive()
     }
 }

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use glassbox_model::{ChatModel, Sampling, ToolChoice};
-use glassbox_sandbox::Interpreter;
+use glassbox_sandbox::Backend;
 use glassbox_tools::{Approver, BoxTool, DenyApprover, Gate, IntoTools, Limits, OutputStore, Registry};
 
 use crate::agent::{AgentInner, Defaults};
-use crate::{Agent, Error, IntoShared};
+use crate::{Agent, Error, IntoShared, ToolAccess};
 
 /// Puts an [`Agent`] together. What is left out has the default that its method names.
 #[must_use = "an agent comes from `build()`"]
@@ -15,7 +15,8 @@ pub struct AgentBuilder {
     model: Arc<dyn ChatModel>,
     registry: Registry,
     tools: Vec<BoxTool>,
-    interpreter: Option<Arc<dyn Interpreter>>,
+    interpreter: Option<Arc<dyn Backend>>,
+    access: ToolAccess,
     approver: Arc<dyn Approver>,
     limits: Limits,
     outputs: OutputStore,
@@ -38,6 +39,7 @@ impl AgentBuilder {
             registry: Registry::new(),
             tools: Vec::new(),
             interpreter: None,
+            access: ToolAccess::default(),
             approver: Arc::new(DenyApprover),
             limits: Limits::default(),
             outputs: OutputStore::default(),
@@ -47,6 +49,7 @@ impl AgentBuilder {
                 tool_choice: ToolChoice::Auto,
                 max_turns: 8,
                 max_retries: 2,
+                max_repairs: 3,
                 max_tokens: None,
                 stop: Vec::new(),
                 parallel_calls: true,
@@ -71,10 +74,24 @@ impl AgentBuilder {
         self
     }
 
-    /// Lets the model run code. All sessions of the agent share this interpreter and its variables;
-    /// [`Session::set_interpreter`](crate::Session::set_interpreter) gives one its own. Default: none.
-    pub fn interpreter<How>(mut self, interpreter: impl IntoShared<dyn Interpreter, How>) -> Self {
-        self.interpreter = Some(interpreter.into_shared());
+    /// Lets the model run code. Each session opens an interpreter session of its own, when its first program or file
+    /// comes, and closes it at its end. [`Shared`](glassbox_sandbox::Shared) makes a backend of one session that all
+    /// use. Default: none.
+    pub fn interpreter<How>(mut self, backend: impl IntoShared<dyn Backend, How>) -> Self {
+        self.interpreter = Some(backend.into_shared());
+        self
+    }
+
+    /// How the model gets at the tools where it has an interpreter. Default: [`ToolAccess::Both`].
+    pub fn tool_access(mut self, access: ToolAccess) -> Self {
+        self.access = access;
+        self
+    }
+
+    /// How often in a row the model may correct a program that failed. It reads how many attempts are left; after the
+    /// last it is asked for an answer in words. Default: 3.
+    pub fn max_repairs(mut self, max_repairs: u32) -> Self {
+        self.defaults.max_repairs = max_repairs;
         self
     }
 
@@ -163,6 +180,7 @@ impl AgentBuilder {
                 gate,
                 specs,
                 interpreter: self.interpreter,
+                access: self.access,
                 defaults: self.defaults,
             }),
         })

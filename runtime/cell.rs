@@ -1,6 +1,6 @@
 //! What the model reads of a program's outputs.
 
-use glassbox_sandbox::{Execution, Limits, MimeBundle, Output};
+use glassbox_sandbox::{Denial, Execution, Limits, MimeBundle, Output, Recovery};
 use serde_json::Value;
 
 /// Lines of a traceback that are always shown whole.
@@ -9,7 +9,7 @@ const SHORT_TRACEBACK: usize = 12;
 /// The observation of a program: its outputs in order, and how it ended where that is not plain from them.
 pub(crate) fn observation(outputs: &[Output], execution: Execution, limits: Limits) -> String {
     let mut text = String::new();
-    for output in outputs {
+    for output in left(outputs) {
         match output {
             // Streams are pieces of one text: no line break between them.
             Output::Stdout { text: piece } | Output::Stderr { text: piece } => text.push_str(piece),
@@ -20,24 +20,85 @@ pub(crate) fn observation(outputs: &[Output], execution: Execution, limits: Limi
             Output::Truncated { stream, bytes } => {
                 line(&mut text, &format!("[{bytes} more bytes of {stream} are left out]"))
             }
+            Output::Denied { denial } => line(&mut text, &denied(denial)),
+            Output::SessionLost { reason, recovery } => line(&mut text, &lost(reason, *recovery)),
             _ => {}
         }
     }
+    let told = |kind: fn(&Output) -> bool| outputs.iter().any(kind);
     match execution {
-        Execution::Interrupted => line(
+        Execution::Interrupted if !told(|output| matches!(output, Output::Denied { .. })) => line(
             &mut text,
             &format!(
                 "[The program was interrupted; it may run for {} s. Variables are kept.]",
                 limits.soft_time.as_secs_f32()
             ),
         ),
-        Execution::Restarted => {
+        Execution::Restarted if !told(|output| matches!(output, Output::SessionLost { .. })) => {
             line(&mut text, "[The program was stopped and the session began anew: earlier variables are gone.]")
         }
         _ => {}
     }
     let text = text.trim_end();
     if text.is_empty() { "[The program ran without output.]".to_owned() } else { text.to_owned() }
+}
+
+/// The outputs that are still to be seen at the end: without those that were cleared, and each display in its last form.
+fn left(outputs: &[Output]) -> Vec<&Output> {
+    let mut left: Vec<&Output> = Vec::new();
+    let mut clear = false;
+    for output in outputs {
+        match output {
+            Output::ClearOutput { wait: true } => {
+                clear = true;
+                continue;
+            }
+            Output::ClearOutput { .. } => {
+                left.clear();
+                clear = false;
+                continue;
+            }
+            _ => {}
+        }
+        if std::mem::take(&mut clear) {
+            left.clear();
+        }
+        let shown = |other: &&mut &Output| match (&**other, output) {
+            (Output::Display { id: Some(shown), .. }, Output::DisplayUpdate { id, .. })
+            | (Output::DisplayUpdate { id: shown, .. }, Output::DisplayUpdate { id, .. }) => shown == id,
+            _ => false,
+        };
+        match left.iter_mut().find(shown) {
+            Some(place) => *place = output,
+            None => left.push(output),
+        }
+    }
+    left
+}
+
+fn denied(denial: &Denial) -> String {
+    let sentence = |text: &str| match text.trim() {
+        "" => String::new(),
+        text if text.ends_with(['.', '!', '?']) => format!(" {text}"),
+        text => format!(" {text}."),
+    };
+    format!("[Refused:{}{}]", sentence(&denial.message), sentence(&denial.hint))
+}
+
+fn lost(reason: &str, recovery: Recovery) -> String {
+    let now = match recovery {
+        Recovery::Restored => "The session is as it was before this program.".to_owned(),
+        Recovery::Replayed { cells } => {
+            format!("The {cells} earlier programs were run again; variables are as before this program.")
+        }
+        Recovery::RestoredEarlier { cells } => {
+            format!("The session is as it was {cells} programs before this one; run those again if you need them.")
+        }
+        Recovery::Restarted => "The session began anew: earlier variables are gone.".to_owned(),
+        Recovery::Closed => "No more programs can be run.".to_owned(),
+        _ => String::new(),
+    };
+    format!("[The program was stopped: {}. {now}]", reason.trim_end_matches('.'))
 }
 
 /// Begins a line if one is open, and writes `piece` as lines of its own.

@@ -79,3 +79,38 @@ fn limits_are_said() {
     let cut = [stdout("x\n"), Output::Truncated { stream: "stdout".into(), bytes: 7 }];
     assert_eq!(read(&cut, Execution::Ok), "x\n[7 more bytes of stdout are left out]");
 }
+
+fn display(id: &str, text: &str) -> Output {
+    Output::Display { data: MimeBundle::text(text), id: Some(id.to_owned()) }
+}
+
+#[test]
+fn what_was_cleared_is_not_read_and_a_display_is_read_in_its_last_form() {
+    let clear = |wait| Output::ClearOutput { wait };
+    assert_eq!(read(&[stdout("1"), clear(false), stdout("2")], Execution::Ok), "2");
+    assert_eq!(read(&[stdout("1"), clear(true), stdout("2"), clear(true)], Execution::Ok), "2");
+    let update = |text| Output::DisplayUpdate { data: MimeBundle::text(text), id: "bar".to_owned() };
+    assert_eq!(
+        read(&[display("bar", "0 %"), stdout("a\n"), update("50 %"), update("100 %")], Execution::Ok),
+        "100 %\na"
+    );
+    assert_eq!(read(&[update("of an earlier cell")], Execution::Ok), "of an earlier cell");
+}
+
+#[test]
+fn refusals_are_read_with_their_hints_and_a_lost_session_with_what_is_left() {
+    let denial = Denial {
+        kind: glassbox_sandbox::DenialKind::Time,
+        message: "the cell ran for 30 s".into(),
+        hint: "do less in one cell".into(),
+    };
+    let refused = [stdout("a"), Output::Denied { denial }];
+    assert_eq!(read(&refused, Execution::Interrupted), "a\n[Refused: the cell ran for 30 s. do less in one cell.]");
+    let lost =
+        |recovery| read(&[Output::SessionLost { reason: "the kernel died".into(), recovery }], Execution::Restarted);
+    assert_eq!(
+        lost(Recovery::Restarted),
+        "[The program was stopped: the kernel died. The session began anew: earlier variables are gone.]"
+    );
+    assert!(lost(Recovery::Restored).contains("as it was before this program"));
+}

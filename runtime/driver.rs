@@ -9,19 +9,24 @@ use std::time::Instant;
 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
-use glassbox_model::{Delta, Message, ModelError, Request, Sampling, ToolChoice};
-use glassbox_sandbox::Interpreter;
+use glassbox_model::{Delta, InterpreterNotes, Message, ModelError, Request, Sampling, ToolChoice};
+use glassbox_tools::ToolSpec;
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio_util::sync::CancellationToken;
 
 use crate::agent::AgentInner;
+use crate::code_session::CodeSession;
+use crate::machine::INTERPRETER;
 use crate::turn::{Turn, lock};
 use crate::{Action, Error, Event, Session, Step, TurnOptions};
 
 /// Everything that one turn needs. Owns its parts: the stream holds the session.
 pub(crate) struct Driver {
     pub(crate) agent: Arc<AgentInner>,
-    pub(crate) interpreter: Option<Arc<dyn Interpreter>>,
+    pub(crate) code: Option<Arc<CodeSession>>,
+    notes: InterpreterNotes,
+    /// The tools that the model itself may call.
+    offered: Vec<ToolSpec>,
     pub(crate) turn: Arc<Mutex<Turn>>,
     pub(crate) events: UnboundedSender<Event>,
     pub(crate) cancellation: CancellationToken,
@@ -43,7 +48,8 @@ impl Driver {
         let tool_choice = options.tool_choice.unwrap_or_else(|| defaults.tool_choice.clone());
         let max_turns = options.max_turns.unwrap_or(defaults.max_turns);
         let max_tokens = options.max_tokens.or(defaults.max_tokens);
-        let rules = agent.rules(tool_choice.clone(), max_turns, session.interpreter.is_some());
+        let backend = session.code.as_ref().map(|code| code.backend().as_ref());
+        let rules = agent.rules(tool_choice.clone(), max_turns, backend);
         let mut base = Vec::with_capacity(session.messages.len().saturating_add(2));
         base.extend(session.system.clone().map(Message::system));
         base.extend_from_slice(&session.messages);
@@ -51,7 +57,9 @@ impl Driver {
         let turn = Arc::new(Mutex::new(Turn::new(user, rules, session.next_call)));
         let (events, receiver) = mpsc::unbounded_channel();
         let driver = Self {
-            interpreter: session.interpreter.clone(),
+            notes: backend.map(|backend| agent.notes(backend)).unwrap_or_default(),
+            offered: agent.offered(backend).to_vec(),
+            code: session.code.clone(),
             turn: Arc::clone(&turn),
             events,
             // A child: dropping the stream must not cancel what else the caller's token stands for.
@@ -99,13 +107,14 @@ impl Driver {
 
     /// Refuses what cannot be answered, before anything of it is kept.
     async fn admit(&self) -> Result<(), Error> {
-        let registry = self.agent.gate.registry();
+        let callable =
+            || self.offered.iter().map(|spec| spec.name.as_str()).chain(self.code.as_ref().map(|_| INTERPRETER));
         match &self.tool_choice {
-            ToolChoice::Named(name) if registry.spec(name).is_none() => {
-                let known = registry.names().map(str::to_owned).collect();
+            ToolChoice::Named(name) if !callable().any(|callable| callable == name) => {
+                let known = callable().map(str::to_owned).collect();
                 return Err(Error::UnknownChoice { name: name.clone(), known });
             }
-            ToolChoice::Required if registry.is_empty() && self.interpreter.is_none() => {
+            ToolChoice::Required if callable().next().is_none() => {
                 return Err(Error::NothingToCall);
             }
             _ => {}
@@ -136,8 +145,9 @@ impl Driver {
     pub(crate) fn request(&self, tool_choice: ToolChoice, messages: &[Message]) -> Request {
         Request {
             messages: self.base.iter().chain(messages).cloned().collect(),
-            tools: self.agent.specs.clone(),
-            interpreter: self.interpreter.is_some() && tool_choice != ToolChoice::None,
+            tools: self.offered.clone(),
+            interpreter: self.code.is_some() && tool_choice != ToolChoice::None,
+            interpreter_notes: self.notes.clone(),
             tool_choice,
             parallel_calls: self.agent.defaults.parallel_calls,
             sampling: self.sampling.clone(),

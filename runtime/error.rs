@@ -1,6 +1,7 @@
 //! What can go wrong outside of a tool or a program.
 
 use glassbox_model::ModelError;
+use glassbox_sandbox::InterpreterError;
 use glassbox_tools::SpecError;
 
 /// Why an agent could not be built, or a turn not go on. `Display` says what failed, [`Error::hint`] what to do.
@@ -35,6 +36,12 @@ pub enum Error {
     /// A call is required and there is nothing that could be called. The session is as before.
     #[error("a call is required, but the agent has neither tools nor an interpreter")]
     NothingToCall,
+    /// The agent has no interpreter.
+    #[error("the agent has no interpreter")]
+    NoInterpreter,
+    /// The interpreter's session could not be opened, or a file not be put or got.
+    #[error(transparent)]
+    Interpreter(#[from] InterpreterError),
     /// The model's stream ended in the middle of a reply.
     #[error("the reply of model `{model}` ended without its end")]
     IncompleteReply {
@@ -61,6 +68,8 @@ impl Error {
                     .to_owned(),
             ),
             Self::Model(error) => error.hint(),
+            Self::NoInterpreter => Some("give it one with `Agent::builder(…).interpreter(…)`".to_owned()),
+            Self::Interpreter(error) => error.hint(),
             Self::Tool(SpecError::Duplicate { .. }) => None, // its message already says what to do
             Self::Tool(_) => Some("the tool's name and schema come from `Tool::spec`".to_owned()),
             Self::UnknownChoice { known, .. } if known.is_empty() => {

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use glassbox_model::ToolChoice;
-use glassbox_sandbox::{Execution, Output};
-use glassbox_tools::{Approval, ApprovalRequest, CallId, Coercion, ToolCall, ToolError, Truncation};
+use glassbox_sandbox::{CellUsage, Execution, FileInfo, InterpreterError, Output};
+use glassbox_tools::{Approval, ApprovalRequest, CallId, Coercion, GateEvent, ToolCall, ToolError, Truncation};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -82,7 +82,8 @@ pub enum Event {
         /// The decision.
         approval: Approval,
     },
-    /// A tool runs, after all checks.
+    /// A tool runs, after all checks. Called by a program, it is named after the program: `call-3.1` is the first call
+    /// that `call-3` makes.
     ToolStarted {
         /// The call.
         id: CallId,
@@ -154,10 +155,22 @@ pub enum Event {
         execution: Option<Execution>,
         /// What the model reads.
         observation: String,
+        /// Why it could not be run, where it could not.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        error: Option<ToolFailure>,
+        /// The session's files that are new or of another size.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        files: Vec<FileInfo>,
+        /// Where the program failed, how many more may correct it. At 0 the model is to answer in words.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        repairs_left: Option<u32>,
         /// What the model does not read of the output, where something is left out.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         truncated: Option<Truncation>,
-        /// How long it took.
+        /// What the program took.
+        #[serde(default)]
+        usage: CellUsage,
+        /// How long all of it took, opening the session included.
         #[serde(rename = "elapsed_ms", with = "crate::millis")]
         elapsed: Duration,
     },
@@ -191,10 +204,26 @@ pub enum Event {
     },
 }
 
+impl Event {
+    /// What a gate tells of a call that goes on; `None` for its end.
+    pub(crate) fn of_gate(event: GateEvent) -> Option<Self> {
+        Some(match event {
+            GateEvent::ApprovalRequested { request } => Self::ApprovalRequested { request },
+            GateEvent::ApprovalDecided { call_id, approval } => Self::ApprovalDecided { id: call_id, approval },
+            GateEvent::Started { call_id, name, arguments, coercions } => {
+                Self::ToolStarted { id: call_id, name, arguments, coercions }
+            }
+            GateEvent::Output { call_id, text } => Self::ToolOutput { id: call_id, text },
+            _ => return None,
+        })
+    }
+}
+
 /// Why a call gave no output.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ToolFailure {
-    /// `unknown_tool`, `invalid_arguments`, `denied`, `timeout`, `cancelled`, `panicked` or `failed`.
+    /// `unknown_tool`, `invalid_arguments`, `denied`, `timeout`, `cancelled`, `panicked` or `failed`; for a program
+    /// `interpreter`.
     pub kind: String,
     /// What the operator reads.
     pub message: String,
@@ -206,5 +235,11 @@ pub struct ToolFailure {
 impl From<&ToolError> for ToolFailure {
     fn from(error: &ToolError) -> Self {
         Self { kind: error.kind().to_owned(), message: error.to_string(), hint: error.hint().map(str::to_owned) }
+    }
+}
+
+impl From<&InterpreterError> for ToolFailure {
+    fn from(error: &InterpreterError) -> Self {
+        Self { kind: "interpreter".to_owned(), message: error.to_string(), hint: error.hint() }
     }
 }

@@ -43,6 +43,7 @@ mod agent;
 mod approval;
 mod builder;
 mod cell;
+mod code_session;
 mod driver;
 mod error;
 mod event;
@@ -50,6 +51,7 @@ pub mod machine;
 mod millis;
 mod options;
 pub mod prelude;
+mod program;
 mod reply;
 mod room;
 mod session;
@@ -57,9 +59,10 @@ mod shared;
 mod stop;
 mod stream;
 mod turn;
+mod upload;
 mod usage;
 
-pub use agent::Agent;
+pub use agent::{Agent, ToolAccess};
 pub use approval::{AskApprover, PendingApproval};
 pub use builder::AgentBuilder;
 pub use error::Error;
@@ -77,7 +80,7 @@ pub use glassbox_sandbox as sandbox;
 pub use glassbox_tools as tools;
 
 pub use glassbox_model::{ChatModel, Message, Sampling, ToolChoice};
-pub use glassbox_sandbox::Interpreter;
+pub use glassbox_sandbox::{Backend, Interpreter};
 #[doc(hidden)]
 pub use glassbox_tools::__private;
 pub use glassbox_tools::{

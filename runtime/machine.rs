@@ -17,150 +17,18 @@
 //! - the model generates at most `max_turns` times;
 //! - a reply or an answer that nobody asked for is an error and changes nothing.
 
-use std::collections::BTreeMap;
+mod parts;
 
 use glassbox_model::{AssistantMessage, AssistantPart, FinishReason, Message, Observation, ToolChoice};
-use glassbox_tools::{CallId, ToolCall};
+use glassbox_tools::CallId;
 use serde::{Deserialize, Serialize};
+
+pub use parts::{Action, Answer, Concurrency, Fault, Step, TurnRules, Unexpected};
 
 use crate::StopReason;
 
 /// The name under which code is answered.
 pub(crate) const INTERPRETER: &str = "interpreter";
-
-/// Whether calls of a tool may run beside others.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Concurrency {
-    /// Beside any other parallel call of the same reply.
-    Parallel,
-    /// Alone, in the order written.
-    Serial,
-}
-
-/// The rules of one turn.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TurnRules {
-    /// The most generations. Calls of the last one are answered with "not run".
-    pub max_turns: u32,
-    /// The most forced generations in a row after calls that could not be used.
-    pub max_retries: u32,
-    /// The caller's choice. `Required` and `Named` hold for the first generation, so that the turn can end; `None`
-    /// holds for all, and calls written in spite of it are not run.
-    pub tool_choice: ToolChoice,
-    /// Runs calls of one reply beside each other, where their tools allow it.
-    pub parallel_calls: bool,
-    /// Whether code can be run.
-    pub interpreter: bool,
-    /// The known tools.
-    pub tools: BTreeMap<String, Concurrency>,
-}
-
-/// What to do next.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Step {
-    /// Let the model generate, then call [`TurnMachine::reply_finished`].
-    Generate {
-        /// What the model may or must call.
-        tool_choice: ToolChoice,
-        /// The number of this forced retry in a row; 0 where it is none.
-        retry: u32,
-    },
-    /// Run the actions, and call [`TurnMachine::action_finished`] for each, in any order.
-    Act {
-        /// One group after the other; the actions of a group beside each other.
-        groups: Vec<Vec<Action>>,
-    },
-    /// Nothing: the turn is over.
-    Done {
-        /// Why.
-        stop: StopReason,
-    },
-}
-
-/// Something that the model asked for.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-pub enum Action {
-    /// A tool is to be called.
-    Call {
-        /// The call; its tool may be unknown.
-        call: ToolCall,
-    },
-    /// A program is to be run.
-    Code {
-        /// The call.
-        id: CallId,
-        /// The program.
-        source: String,
-    },
-}
-
-impl Action {
-    /// The call's name within its session.
-    pub fn id(&self) -> &CallId {
-        match self {
-            Self::Call { call } => &call.id,
-            Self::Code { id, .. } => id,
-        }
-    }
-}
-
-/// What came of an action.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Answer {
-    /// What the model reads.
-    pub content: String,
-    /// What was wrong with the call itself, if it was never run because of that.
-    pub fault: Option<Fault>,
-    /// The call and its result are those of an earlier reply of this turn: see [`TurnMachine::repeats`].
-    #[serde(default)]
-    pub repeated: bool,
-}
-
-impl Answer {
-    /// The call was run, well or not.
-    pub fn ran(content: impl Into<String>) -> Self {
-        Self { content: content.into(), fault: None, repeated: false }
-    }
-
-    /// The call was run again, and gave what it had given before.
-    pub fn repeated(content: impl Into<String>) -> Self {
-        Self { content: content.into(), fault: None, repeated: true }
-    }
-
-    /// The call could not be used.
-    pub fn fault(fault: Fault, content: impl Into<String>) -> Self {
-        Self { content: content.into(), fault: Some(fault), repeated: false }
-    }
-}
-
-/// Why a call could not be used. The model tries again, held to the grammar of the calls.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Fault {
-    /// It could not be read.
-    Malformed,
-    /// No tool has this name.
-    UnknownTool,
-    /// Its arguments do not fit the schema.
-    InvalidArguments,
-}
-
-/// An input that the machine did not ask for. The machine is as before.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum Unexpected {
-    /// A reply came while none was asked for.
-    #[error("a reply came, but the turn does not wait for one")]
-    Reply,
-    /// An answer came to a call that does not wait.
-    #[error("an answer came for `{id}`, which does not wait for one")]
-    Answer {
-        /// The call.
-        id: CallId,
-    },
-}
 
 /// One turn of a conversation: from a user message to the model's last reply.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -169,17 +37,31 @@ pub struct TurnMachine {
     state: State,
     generations: u32,
     retries: u32,
+    /// Replies in a row with a program that failed.
+    #[serde(default)]
+    failures: u32,
     messages: Vec<Message>,
     /// What was called in earlier replies of this turn, and what came of it.
     results: Vec<CallResult>,
 }
 
-/// A call that was run, and what the model read of it.
+/// A call or a program that was run, and what the model read of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct CallResult {
     name: String,
     arguments: serde_json::Value,
     content: String,
+}
+
+impl CallResult {
+    /// What two actions must have in common for the second to be a repetition of the first.
+    fn new(action: &Action, content: &str) -> Self {
+        let (name, arguments) = match action {
+            Action::Call { call } => (call.name.clone(), call.arguments.clone()),
+            Action::Code { source, .. } => (INTERPRETER.to_owned(), serde_json::Value::from(source.trim())),
+        };
+        Self { name, arguments, content: content.to_owned() }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -220,7 +102,7 @@ impl TurnMachine {
     pub fn new(mut rules: TurnRules) -> Self {
         rules.max_turns = rules.max_turns.max(1);
         let state = State::Generate { tool_choice: rules.tool_choice.clone(), retry: 0 };
-        Self { rules, state, generations: 0, retries: 0, messages: Vec::new(), results: Vec::new() }
+        Self { rules, state, generations: 0, retries: 0, failures: 0, messages: Vec::new(), results: Vec::new() }
     }
 
     /// What to do next. Asking changes nothing.
@@ -306,15 +188,14 @@ impl TurnMachine {
     /// die, a job that is polled) is never one.
     pub fn repeats(&self, id: &CallId, content: &str) -> bool {
         let State::Act { slots, .. } = &self.state else { return false };
-        let call = slots.iter().find(|slot| slot.waits_for(id)).and_then(|slot| match &slot.action {
-            Some(Action::Call { call }) => Some(call),
-            _ => None,
-        });
-        call.is_some_and(|call| {
-            self.results.iter().any(|result| {
-                result.name == call.name && result.arguments == call.arguments && result.content == content
-            })
-        })
+        let action = slots.iter().find(|slot| slot.waits_for(id)).and_then(|slot| slot.action.as_ref());
+        action.is_some_and(|action| self.results.contains(&CallResult::new(action, content)))
+    }
+
+    /// How many more programs may correct the failure of one that runs now. At 0 its answer is followed by
+    /// [`ToolChoice::Answer`].
+    pub fn repairs_left(&self) -> u32 {
+        self.rules.max_repairs.saturating_sub(self.failures)
     }
 
     /// The messages of this turn as they would be with `content` as the answer of `id`, answers that still wait for
@@ -428,19 +309,27 @@ impl TurnMachine {
         }
         let circle = !slots.is_empty() && slots.iter().all(|slot| slot.answer.as_ref().is_some_and(|a| a.repeated));
         let results = slots.iter().filter_map(|slot| match (&slot.action, &slot.answer) {
-            (Some(Action::Call { call }), Some(Answer { content, fault: None, repeated: false })) => Some(CallResult {
-                name: call.name.clone(),
-                arguments: call.arguments.clone(),
-                content: content.clone(),
-            }),
+            // A program that failed is corrected; written again unchanged it uses up its repairs.
+            (Some(action), Some(Answer { content, fault: None, repeated: false, failed: false })) => {
+                Some(CallResult::new(action, content))
+            }
             _ => None,
         });
         self.results.extend(results);
+        let programs = slots.iter().filter(|slot| matches!(slot.action, Some(Action::Code { .. })));
+        let failed = |slot: &Slot| slot.answer.as_ref().is_some_and(|answer| answer.failed);
+        let (programs, failures) = programs.fold((0, 0), |(all, bad), slot| (all + 1, bad + u32::from(failed(slot))));
+        if failures > 0 {
+            self.failures = self.failures.saturating_add(1);
+        } else if programs > 0 {
+            self.failures = 0;
+        }
+        let given_up = failures > 0 && self.failures > self.rules.max_repairs;
         let faults: Vec<_> = slots
             .iter()
             .filter_map(|slot| slot.answer.as_ref()?.fault.map(|fault| (fault, slot.name.clone())))
             .collect();
-        self.state = if circle {
+        self.state = if circle || given_up {
             self.retries = 0;
             State::Generate { tool_choice: ToolChoice::Answer, retry: 0 }
         } else {
@@ -454,12 +343,12 @@ impl TurnMachine {
         if faults.is_empty() {
             self.retries = 0;
         }
-        if faults.is_empty() || self.retries >= self.rules.max_retries || self.rules.tools.is_empty() {
+        let nothing = self.rules.tools.is_empty() && !self.rules.interpreter;
+        if faults.is_empty() || self.retries >= self.rules.max_retries || nothing {
             return State::Generate { tool_choice: free, retry: 0 };
         }
         self.retries += 1;
-        let named =
-            |(_, name): &(Fault, Option<String>)| name.clone().filter(|name| self.rules.tools.contains_key(name));
+        let named = |(_, name): &(Fault, Option<String>)| name.clone().filter(|name| self.rules.can_name(name));
         let first = faults.first().and_then(named);
         let tool_choice = match first {
             Some(name) if faults.iter().all(|fault| named(fault).as_deref() == Some(&name)) => ToolChoice::Named(name),

@@ -1,3 +1,6 @@
+use std::collections::BTreeMap;
+
+use glassbox_tools::ToolCall;
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -7,6 +10,7 @@ fn rules() -> TurnRules {
     TurnRules {
         max_turns: 8,
         max_retries: 2,
+        max_repairs: 2,
         tool_choice: ToolChoice::Auto,
         parallel_calls: true,
         interpreter: true,
@@ -214,7 +218,7 @@ fn faults_force_the_next_generation() {
         reply(&mut machine, &parts.iter().map(|(part, _)| part.clone()).collect::<Vec<_>>());
         for (part, fault) in *parts {
             if let AssistantPart::Call { call } = part {
-                let answer = Answer { content: "…".to_owned(), fault: *fault, repeated: false };
+                let answer = Answer { content: "…".to_owned(), fault: *fault, repeated: false, failed: false };
                 machine.action_finished(&call.id, answer).unwrap();
             }
         }
@@ -242,7 +246,7 @@ fn retries_in_a_row_are_limited_and_a_good_call_resets_them() {
 
 #[test]
 fn without_tools_nothing_is_forced() {
-    let mut machine = TurnMachine::new(TurnRules { tools: BTreeMap::new(), ..rules() });
+    let mut machine = TurnMachine::new(TurnRules { tools: BTreeMap::new(), interpreter: false, ..rules() });
     reply(&mut machine, &[malformed("1", None)]);
     assert_eq!(machine.step(), generate(ToolChoice::Auto, 0));
 }
@@ -423,7 +427,7 @@ proptest! {
                     };
                     let id = ids.get(n).cloned().unwrap_or_else(|| "stray".into());
                     let expected = machine.messages_with(&id, "…");
-                    let accepted = machine.action_finished(&id, Answer { content: "…".into(), fault, repeated: false }).is_ok();
+                    let accepted = machine.action_finished(&id, Answer { content: "…".into(), fault, repeated: false, failed: false }).is_ok();
                     prop_assert_eq!(accepted, n < ids.len());
                     prop_assert!(expected.len() >= machine.messages().len());
                 }
@@ -446,4 +450,40 @@ proptest! {
             prop_assert_eq!(&read, &machine);
         }
     }
+}
+
+#[test]
+fn a_program_that_fails_is_corrected_as_often_as_the_rules_allow() {
+    let mut machine = TurnMachine::new(rules());
+    for (id, left) in [("call-1", 2), ("call-2", 1), ("call-3", 0)] {
+        assert_eq!(machine.step(), generate(ToolChoice::Auto, 0));
+        reply(&mut machine, &[code(id)]);
+        assert_eq!(machine.repairs_left(), left);
+        machine.action_finished(&id.into(), Answer::failed("NameError")).unwrap();
+    }
+    assert_eq!(machine.step(), generate(ToolChoice::Answer, 0));
+    reply(&mut machine, &[text("It does not work.")]);
+    assert_eq!(machine.step(), done(StopReason::Done));
+}
+
+#[test]
+fn a_program_that_runs_ends_the_row_of_failures_and_its_repetition_is_a_circle() {
+    let mut machine = TurnMachine::new(rules());
+    reply(&mut machine, &[code("call-1")]);
+    machine.action_finished(&"call-1".into(), Answer::failed("NameError")).unwrap();
+    reply(&mut machine, &[code("call-2")]);
+    assert!(!machine.repeats(&"call-2".into(), "NameError"), "a failure that comes again is no result");
+    answer(&mut machine, "call-2", "4");
+    assert_eq!(machine.repairs_left(), 2);
+    reply(&mut machine, &[code("call-3")]);
+    assert!(machine.repeats(&"call-3".into(), "4"));
+    machine.action_finished(&"call-3".into(), Answer::repeated("4")).unwrap();
+    assert_eq!(machine.step(), generate(ToolChoice::Answer, 0));
+}
+
+#[test]
+fn a_program_that_cannot_be_read_is_asked_for_again_where_there_are_no_tools() {
+    let mut machine = TurnMachine::new(TurnRules { tools: BTreeMap::new(), ..rules() });
+    reply(&mut machine, &[malformed("call-1", Some(INTERPRETER))]);
+    assert_eq!(machine.step(), generate(ToolChoice::Named(INTERPRETER.to_owned()), 1));
 }

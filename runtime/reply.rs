@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use glassbox_model::{AssistantMessage, Message};
-use glassbox_sandbox::{Execution, Output};
+use glassbox_sandbox::{CellUsage, Execution, FileInfo, Output};
 use glassbox_tools::{CallId, ToolOutput};
 use serde_json::Value;
 
@@ -101,6 +101,12 @@ pub struct CodeRecord {
     pub execution: Option<Execution>,
     /// What the model read.
     pub observation: String,
+    /// Why it could not be run, where it could not.
+    pub error: Option<ToolFailure>,
+    /// The session's files that it made, or changed in size; [`Session::file`](crate::Session::file) gives their bytes.
+    pub files: Vec<FileInfo>,
+    /// What it took.
+    pub usage: CellUsage,
     /// How long it took.
     pub elapsed: Duration,
 }

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use glassbox_model::{Message, Sampling};
-use glassbox_sandbox::Interpreter;
+use glassbox_sandbox::{Backend, FileInfo, Interpreter, InterpreterError};
 
+use crate::code_session::CodeSession;
 use crate::driver::Driver;
-use crate::{Agent, Error, EventStream, IntoShared, Reply, TurnOptions};
+use crate::{Agent, Error, EventStream, IntoShared, Reply, TurnOptions, upload};
 
 /// A conversation with an [`Agent`].
 ///
@@ -21,14 +22,37 @@ use crate::{Agent, Error, EventStream, IntoShared, Reply, TurnOptions};
 /// | fails later | the user's message, and every finished reply and observation |
 ///
 /// After each of these the session takes the next message.
-#[derive(Clone)]
+///
+/// # The interpreter's session
+/// It is opened when the first program runs or the first file is put, and closed when the conversation is dropped (within
+/// a Tokio runtime; elsewhere by what the backend does when its session is dropped).
+///
+/// A clone is a branch of the conversation: same history, same variables and files, and from there on each its own. The
+/// interpreter is forked when one of both uses it next; where the backend cannot fork, that one goes on in a new session,
+/// and the model is told so. A [`Shared`](glassbox_sandbox::Shared) interpreter stays shared.
 pub struct Session {
     pub(crate) agent: Agent,
     pub(crate) system: Option<String>,
     pub(crate) sampling: Sampling,
-    pub(crate) interpreter: Option<Arc<dyn Interpreter>>,
+    pub(crate) code: Option<Arc<CodeSession>>,
+    /// Files that the next message announces.
+    pub(crate) uploads: Vec<FileInfo>,
     pub(crate) messages: Vec<Message>,
     pub(crate) next_call: u64,
+}
+
+impl Clone for Session {
+    fn clone(&self) -> Self {
+        Self {
+            agent: self.agent.clone(),
+            system: self.system.clone(),
+            sampling: self.sampling.clone(),
+            code: self.code.as_ref().map(|code| Arc::new(code.branch())),
+            uploads: self.uploads.clone(),
+            messages: self.messages.clone(),
+            next_call: self.next_call,
+        }
+    }
 }
 
 impl std::fmt::Debug for Session {
@@ -46,7 +70,8 @@ impl Session {
         Self {
             system: defaults.system.clone(),
             sampling: defaults.sampling.clone(),
-            interpreter: agent.inner.interpreter.clone(),
+            code: agent.inner.interpreter.clone().map(|backend| Arc::new(CodeSession::new(backend))),
+            uploads: Vec::new(),
             messages: Vec::new(),
             next_call: 1,
             agent,
@@ -77,6 +102,7 @@ impl Session {
 
     /// [`Session::stream`] with options for this turn.
     pub fn stream_with(&mut self, text: impl Into<String>, options: TurnOptions) -> EventStream<'_> {
+        let text = upload::announce(&self.uploads, text.into());
         let (driver, turn, events) = Driver::new(self, Message::user(text), options);
         EventStream::new(self, driver, turn, events)
     }
@@ -111,9 +137,60 @@ impl Session {
         self.sampling = sampling;
     }
 
-    /// Gives this session an interpreter of its own.
-    pub fn set_interpreter<How>(&mut self, interpreter: impl IntoShared<dyn Interpreter, How>) {
-        self.interpreter = Some(interpreter.into_shared());
+    /// Gives this session another interpreter than the agent's. The one it had is closed.
+    pub fn set_interpreter<How>(&mut self, backend: impl IntoShared<dyn Backend, How>) {
+        self.code = Some(Arc::new(CodeSession::new(backend.into_shared())));
+        self.uploads.clear();
+    }
+
+    /// The interpreter's session, opened if it was not yet. Opening it early tells early what keeps it from opening.
+    ///
+    /// # Errors
+    /// [`Error::NoInterpreter`], [`Error::Interpreter`].
+    pub async fn interpreter(&mut self) -> Result<Arc<dyn Interpreter>, Error> {
+        let code = self.code.as_ref().ok_or(Error::NoInterpreter)?;
+        Ok(code.ready().await?.interpreter)
+    }
+
+    /// Puts a file into the interpreter's session, as `/mnt/data/NAME`; the next message announces it to the model.
+    ///
+    /// # Errors
+    /// [`Error::NoInterpreter`]; [`Error::Interpreter`] where the name is none or the file does not fit.
+    pub async fn upload(&mut self, name: &str, data: &[u8]) -> Result<FileInfo, Error> {
+        let interpreter = self.interpreter().await?;
+        let file = upload::file(name, data)?;
+        interpreter.put_file(&file.path, data).await?;
+        if let Some(code) = &self.code {
+            // So that the next cell does not seem to have written it.
+            code.look().await;
+        }
+        self.uploads.retain(|other| other.path != file.path);
+        self.uploads.push(file.clone());
+        Ok(file)
+    }
+
+    /// The files of the interpreter's session, in order of their paths; none where it was never opened.
+    ///
+    /// # Errors
+    /// [`Error::NoInterpreter`], [`Error::Interpreter`].
+    pub async fn files(&self) -> Result<Vec<FileInfo>, Error> {
+        let code = self.code.as_ref().ok_or(Error::NoInterpreter)?;
+        match code.opened().await {
+            Some(interpreter) => Ok(interpreter.list_files().await?),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// The bytes of a file of the interpreter's session. A relative path is one below `/mnt/data`.
+    ///
+    /// # Errors
+    /// [`Error::NoInterpreter`], [`Error::Interpreter`].
+    pub async fn file(&self, path: &str) -> Result<Vec<u8>, Error> {
+        let code = self.code.as_ref().ok_or(Error::NoInterpreter)?;
+        match code.opened().await {
+            Some(interpreter) => Ok(interpreter.get_file(path).await?),
+            None => Err(InterpreterError::NoFile { path: path.to_owned() }.into()),
+        }
     }
 
     /// The agent.

@@ -141,6 +141,7 @@ impl Turn {
         }
         if let Some(user) = self.user.take() {
             session.messages.push(user);
+            session.uploads.clear();
             session.messages.extend_from_slice(self.machine.messages());
         }
     }

@@ -48,6 +48,15 @@ impl Default for Sampling {
     }
 }
 
+/// What the model shall know of the code interpreter. The dialect says how programs are written.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct InterpreterNotes {
+    /// Where programs run: the language's version, what is installed, where files lie. May be empty.
+    pub environment: String,
+    /// Functions that programs can call, as Python stubs. May be empty.
+    pub functions: String,
+}
+
 /// One generation: the whole conversation and what is allowed now.
 #[derive(Debug, Clone, Default)]
 pub struct Request {
@@ -59,6 +68,8 @@ pub struct Request {
     pub tool_choice: ToolChoice,
     /// Offers the code interpreter.
     pub interpreter: bool,
+    /// What the model shall know of it.
+    pub interpreter_notes: InterpreterNotes,
     /// Allows more than one call in a reply. Default false.
     pub parallel_calls: bool,
     /// How tokens are chosen.

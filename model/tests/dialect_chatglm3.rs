@@ -203,9 +203,10 @@ fn tools_stand_in_the_system_message_as_the_model_was_trained() {
         ..Request::default()
     };
     assert_eq!(render(&request)[4], Piece::Text(trained.clone()));
-    // With the interpreter as well: the tools are what it was trained on.
+    // With the interpreter as well: both prompts that it was trained on, one after the other.
     request.interpreter = true;
-    assert_eq!(render(&request)[4], Piece::Text(trained.clone()));
+    assert_eq!(render(&request)[4], Piece::Text(format!("{trained}\n\n{}", chatglm3::CODE_SYSTEM_PROMPT)));
+    request.interpreter = false;
     // The caller's own words come after.
     request.messages.insert(0, Message::system("Be brief."));
     assert_eq!(render(&request)[4], Piece::Text(format!("{trained}\n\nBe brief.")));
@@ -216,7 +217,13 @@ fn tools_stand_in_the_system_message_as_the_model_was_trained() {
     assert_eq!(render(&code)[4], Piece::Text(chatglm3::CODE_SYSTEM_PROMPT.into()));
     let mut own = code.clone();
     own.messages.insert(0, Message::system("Mine."));
-    assert_eq!(render(&own)[4], Piece::Text("Mine.".into()));
+    assert_eq!(render(&own)[4], Piece::Text(format!("{}\n\nMine.", chatglm3::CODE_SYSTEM_PROMPT)));
+    let mut functions = code.clone();
+    functions.interpreter_notes.functions = "def track(symbol: str): ...".to_owned();
+    let Piece::Text(text) = &render(&functions)[4] else { panic!("the system prompt is text") };
+    assert!(
+        text.starts_with(chatglm3::CODE_SYSTEM_PROMPT) && text.ends_with("```python\ndef track(symbol: str): ...\n```")
+    );
 }
 
 #[test]

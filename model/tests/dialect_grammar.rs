@@ -562,3 +562,32 @@ fn names_of_any_kind_can_be_called() {
         assert_eq!(seen.len(), names.len(), "{seen:?}");
     }
 }
+
+const CODE: &str = "```python\nprint('a')\n\nx = {1: 2}\n```";
+
+#[test]
+fn a_block_of_python_ends_with_its_fence_and_ends_the_reply() {
+    for bench in [Bench::hermes(), Bench::generic()] {
+        let mut both = request(vec![track()], ToolChoice::Auto, true);
+        both.interpreter = true;
+        let only = Request { interpreter: true, ..Request::default() };
+        for request in [&both, &only] {
+            bench.check(
+                request,
+                &[CODE, "Let us see:\n\n```py\nprint(1)\n```", "```json\n{}\n```\nno code", "```\nprose\n```", "4."],
+                &[
+                    "```python\nprint(1)",
+                    "```python\n\n```",
+                    "```python\nprint(1)\n```\nThe output is 1.",
+                    "```python\nprint(1)\n```\n```python\nprint(2)\n```",
+                ],
+            );
+        }
+        let required = Request { tool_choice: ToolChoice::Required, ..only.clone() };
+        bench.check(&required, &[CODE], &["4.", "```json\n{}\n```"]);
+        let named = Request { tool_choice: ToolChoice::Named("interpreter".into()), ..both.clone() };
+        bench.check(&named, &[CODE], &["4."]);
+        let answer = Request { tool_choice: ToolChoice::Answer, ..only.clone() };
+        bench.check(&answer, &["It is 4.", "It is:\n```json\n{}\n```"], &[CODE, "So:\n```python\nprint(1)\n```"]);
+    }
+}

@@ -162,7 +162,9 @@ fn json_that_is_no_call_is_text_byte_for_byte() {
         "[{\"name\": \"Alice\"}, {\"name\": \"Bob\"}]",
         "```json\n{\"name\": \"Alice\", \"age\": 5}\n```\n",
         "```json\n[\n  {\"name\": \"Alice\"}\n]\n```",
-        "```python\nx = {\n'name': 'a'}\n{\n}\n```",
+        "```js\nx = {\n'name': 'a'}\n{\n}\n```",
+        "```\nprint(1)\n```",
+        "say ```python in a line",
         "```\nplain\n```\n\n```\nmore\n```",
         "Here:\n\n```json\n{\n  \"title\": \"x\"\n}\n```\nDone.\n\n",
         "fn main() {\n    println!(\"{}\");\n}\n",
@@ -368,4 +370,53 @@ fn hostile_texts_are_read_in_linear_time() {
         let took = before.elapsed();
         assert!(took.as_secs() < 20, "{pattern:?} took {took:?}");
     }
+}
+
+#[test]
+fn a_block_of_python_is_a_program() {
+    let code = |shown: &str, source: &str| {
+        ["started".to_owned(), format!("text {shown:?}"), format!("{source:?}")]
+            .map(|part| format!("call-1 code {part}"))
+    };
+    let program = |shown: &str, source: &str| code(shown, source).to_vec();
+    let check = |reply: &str, expected: Vec<String>| {
+        check(reply, &expected.iter().map(String::as_str).collect::<Vec<_>>());
+    };
+    check("```python\nprint(1)\n```", program("print(1)\n", "print(1)"));
+    check("```py\nprint('```')\n\n```\n", program("print('```')\n\n", "print('```')"));
+    // A word of its own after the backticks opens a block, so it closes none.
+    check(
+        "```python\ns = \"\"\"\n```bash\n\"\"\"\n```",
+        program("s = \"\"\"\n```bash\n\"\"\"\n", "s = \"\"\"\n```bash\n\"\"\""),
+    );
+    // JSON that looks like a call is a program all the same.
+    check("```python\n{\"name\": 1}\n```", program("{\"name\": 1}\n", "{\"name\": 1}"));
+    let mut list = vec!["text \"1. So:\"".to_owned()];
+    list.extend(program("if x:\n    y()\n", "if x:\n    y()"));
+    check("1. So:\n   ```python\n   if x:\n       y()\n   ```", list);
+    let mut between = vec!["text \"I compute.\"".to_owned()];
+    between.extend(program("print(1)\n", "print(1)"));
+    between.push("text \"\\nDone.\"".to_owned());
+    check("I compute.\n\n```python\nprint(1)\n```\nDone.", between);
+}
+
+#[test]
+fn a_program_that_breaks_off_and_an_empty_one_are_answered_with_what_is_wrong() {
+    let parts = |text: &str| [Part::Text(text.to_owned())];
+    for (reply, problem) in [
+        ("```python\nprint(1", "the program breaks off; end it with a line of ```"),
+        ("```python\n\n```", "there is no program between ```python and ```"),
+    ] {
+        let deltas = parse(&dialect(), &request(), &parts(reply), 0);
+        let Some(Delta::Malformed { name, problem: said, .. }) = deltas.last() else { panic!("{deltas:?}") };
+        assert_eq!((name.as_deref(), said.as_str()), (Some("interpreter"), problem));
+    }
+}
+
+#[test]
+fn without_the_interpreter_python_is_prose() {
+    let reply = "```python\nprint(1)\n```";
+    let request = Request { interpreter: false, ..request() };
+    let deltas = parse(&dialect(), &request, &[Part::Text(reply.to_owned())], 0);
+    assert_eq!(summary(&deltas), [format!("text {reply:?}")]);
 }

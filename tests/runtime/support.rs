@@ -1,13 +1,16 @@
 //! What the tests share.
 
+use std::collections::BTreeMap;
 use std::future::Future;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use glassbox::model::{AssistantPart, ScriptedModel};
 use glassbox::sandbox::{
-    CellEvent, CellUsage, ExecuteRequest, Execution, Interpreter, InterpreterError, Limits, Output, OutputStream,
+    Backend, Capabilities, CellEvent, CellUsage, ExecuteRequest, Execution, FileInfo, Interpreter, InterpreterError,
+    Limits, Output, OutputStream, SnapshotSupport,
 };
 use glassbox::{Agent, AgentBuilder, AutoApprover, Message, Session, tool};
 
@@ -89,17 +92,36 @@ pub(crate) enum Cell {
     Runs(Output),
     /// Breaks.
     Breaks(&'static str),
+    /// Calls these tools and prints what they give.
+    Calls(Vec<(&'static str, serde_json::Value)>),
+    /// Writes a file.
+    Writes(&'static str, &'static [u8]),
+    /// Prints how many files there are.
+    CountsFiles,
 }
 
-/// An interpreter that follows a script, one entry a cell.
+/// A backend whose sessions follow a script, one entry a cell, whichever session runs it.
 #[derive(Clone)]
-pub(crate) struct ScriptedInterpreter(Arc<State>);
+pub(crate) struct ScriptedInterpreter(Arc<State>, Capabilities);
 
 struct State {
     cells: Mutex<Vec<Cell>>,
     ran: Mutex<Vec<String>>,
     interrupted: Mutex<usize>,
+    opened: AtomicUsize,
+    forked: AtomicUsize,
+    closed: AtomicUsize,
+    refuses: Mutex<Option<InterpreterError>>,
 }
+
+/// A session of it.
+struct ScriptedSession {
+    state: Arc<State>,
+    capabilities: Capabilities,
+    files: Files,
+}
+
+type Files = Arc<Mutex<BTreeMap<String, Vec<u8>>>>;
 
 /// Counts a cell as interrupted where it is dropped before its end.
 struct Running {
@@ -119,7 +141,41 @@ impl ScriptedInterpreter {
     pub(crate) fn new(cells: impl IntoIterator<Item = Cell>) -> Self {
         let mut cells: Vec<_> = cells.into_iter().collect();
         cells.reverse();
-        Self(Arc::new(State { cells: Mutex::new(cells), ran: Mutex::default(), interrupted: Mutex::default() }))
+        let state = State {
+            cells: Mutex::new(cells),
+            ran: Mutex::default(),
+            interrupted: Mutex::default(),
+            opened: AtomicUsize::default(),
+            forked: AtomicUsize::default(),
+            closed: AtomicUsize::default(),
+            refuses: Mutex::default(),
+        };
+        let all =
+            Capabilities { files: true, tools: true, snapshot: SnapshotSupport::Exact, ..Capabilities::default() };
+        Self(Arc::new(state), all)
+    }
+
+    /// A backend that cannot fork.
+    pub(crate) fn without_fork(mut self) -> Self {
+        self.1.snapshot = SnapshotSupport::None;
+        self
+    }
+
+    /// A backend that opens no session but gives this error.
+    pub(crate) fn refusing(error: InterpreterError) -> Self {
+        let backend = Self::new([]);
+        *backend.0.refuses.lock().unwrap() = Some(error);
+        backend
+    }
+
+    /// Sessions opened, forked and closed so far.
+    pub(crate) fn sessions(&self) -> (usize, usize, usize) {
+        let count = |counter: &AtomicUsize| counter.load(Ordering::SeqCst);
+        (count(&self.0.opened), count(&self.0.forked), count(&self.0.closed))
+    }
+
+    fn session(&self) -> ScriptedSession {
+        ScriptedSession { state: Arc::clone(&self.0), capabilities: self.1, files: Files::default() }
     }
 
     /// The programs that were run.
@@ -134,7 +190,55 @@ impl ScriptedInterpreter {
 }
 
 #[async_trait::async_trait]
-impl Interpreter for ScriptedInterpreter {
+impl Backend for ScriptedInterpreter {
+    fn name(&self) -> &str {
+        "scripted"
+    }
+
+    fn language(&self) -> &str {
+        "python"
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        self.1
+    }
+
+    fn describe(&self) -> String {
+        "Python 3.15 with numpy.".to_owned()
+    }
+
+    async fn open(&self) -> Result<Arc<dyn Interpreter>, InterpreterError> {
+        if let Some(error) = self.0.refuses.lock().unwrap().take() {
+            return Err(error);
+        }
+        self.0.opened.fetch_add(1, Ordering::SeqCst);
+        Ok(Arc::new(self.session()))
+    }
+}
+
+/// Calls one tool after the other.
+fn calls(request: ExecuteRequest, calls: Vec<(&'static str, serde_json::Value)>) -> OutputStream {
+    let tools = request.tools.expect("tools are offered");
+    let cancellation = request.cancellation;
+    let outputs = futures::stream::iter(calls).then(move |(name, arguments)| {
+        let (tools, cancellation) = (tools.clone(), cancellation.clone());
+        async move {
+            let text = match tools.call(name.to_owned(), arguments, &cancellation).await {
+                Ok(value) => format!("{value}\n"),
+                Err(error) => format!("{}: {error}\n", error.kind),
+            };
+            Ok(CellEvent::Output { output: Output::Stdout { text } })
+        }
+    });
+    outputs.chain(futures::stream::iter([Ok(ended(Execution::Ok))])).boxed()
+}
+
+fn ended(execution: Execution) -> CellEvent {
+    CellEvent::Finished { execution, usage: CellUsage::default() }
+}
+
+#[async_trait::async_trait]
+impl Interpreter for ScriptedSession {
     fn language(&self) -> &str {
         "python"
     }
@@ -143,20 +247,34 @@ impl Interpreter for ScriptedInterpreter {
         Limits::default()
     }
 
+    fn capabilities(&self) -> Capabilities {
+        self.capabilities
+    }
+
     fn execute(&self, request: ExecuteRequest) -> OutputStream {
-        self.0.ran.lock().unwrap().push(request.source);
-        let cell = self.0.cells.lock().unwrap().pop().expect("the script is over");
-        let mut running = Running { state: Arc::clone(&self.0), ended: false };
+        self.state.ran.lock().unwrap().push(request.source.clone());
+        let cell = self.state.cells.lock().unwrap().pop().expect("the script is over");
+        let mut running = Running { state: Arc::clone(&self.state), ended: false };
         let output = |output| Ok(CellEvent::Output { output });
         match cell {
             Cell::Gives(outputs, execution) => {
                 running.ended = true;
-                let events: Vec<_> = outputs
-                    .into_iter()
-                    .map(output)
-                    .chain([Ok(CellEvent::Finished { execution, usage: CellUsage::default() })])
-                    .collect();
+                let events: Vec<_> = outputs.into_iter().map(output).chain([Ok(ended(execution))]).collect();
                 futures::stream::iter(events).boxed()
+            }
+            Cell::Calls(made) => {
+                running.ended = true;
+                calls(request, made)
+            }
+            Cell::Writes(path, data) => {
+                running.ended = true;
+                self.files.lock().unwrap().insert(path.to_owned(), data.to_vec());
+                futures::stream::iter([Ok(ended(Execution::Ok))]).boxed()
+            }
+            Cell::CountsFiles => {
+                running.ended = true;
+                let text = format!("{} files", self.files.lock().unwrap().len());
+                futures::stream::iter([output(Output::Stdout { text }), Ok(ended(Execution::Ok))]).boxed()
             }
             Cell::Runs(first) => futures::stream::iter([output(first)])
                 .chain(futures::stream::once(async move {
@@ -175,5 +293,32 @@ impl Interpreter for ScriptedInterpreter {
         Ok(())
     }
 
-    async fn close(&self) {}
+    async fn close(&self) {
+        self.state.closed.fetch_add(1, Ordering::SeqCst);
+    }
+
+    async fn fork(&self) -> Result<Arc<dyn Interpreter>, InterpreterError> {
+        if self.capabilities.snapshot == SnapshotSupport::None {
+            return Err(InterpreterError::Unsupported { action: "fork a session" });
+        }
+        self.state.forked.fetch_add(1, Ordering::SeqCst);
+        let files = self.files.lock().unwrap().clone();
+        let (state, capabilities) = (Arc::clone(&self.state), self.capabilities);
+        Ok(Arc::new(Self { state, capabilities, files: Arc::new(Mutex::new(files)) }))
+    }
+
+    async fn put_file(&self, path: &str, data: &[u8]) -> Result<(), InterpreterError> {
+        self.files.lock().unwrap().insert(path.to_owned(), data.to_vec());
+        Ok(())
+    }
+
+    async fn get_file(&self, path: &str) -> Result<Vec<u8>, InterpreterError> {
+        let found = self.files.lock().unwrap().get(path).cloned();
+        found.ok_or_else(|| InterpreterError::NoFile { path: path.to_owned() })
+    }
+
+    async fn list_files(&self) -> Result<Vec<FileInfo>, InterpreterError> {
+        let files = self.files.lock().unwrap();
+        Ok(files.iter().map(|(path, data)| FileInfo { path: path.clone(), bytes: data.len() as u64 }).collect())
+    }
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::grammar::json_reply::Style;
 use super::reply::INTERPRETER;
 use super::template::{ChatTemplate, Guard, Input, Specials};
-use super::{DialectError, Piece};
+use super::{DialectError, Piece, fence};
 use crate::{AssistantMessage, AssistantPart, Message, Request, ToolChoice, Vocab};
 
 /// Tokens that end a reply, by the text that models know them by. Files made by converters do not always declare all.
@@ -142,10 +142,7 @@ impl Chat {
         form: &dyn Form,
     ) -> Result<Vec<Piece>, DialectError> {
         let offered = if request.tool_choice == ToolChoice::None { &[] } else { request.tools.as_slice() };
-        let mut tools: Vec<Value> = offered.iter().map(|tool| tool.for_model()).collect();
-        if request.interpreter && request.tool_choice != ToolChoice::None {
-            tools.push(interpreter_tool());
-        }
+        let tools: Vec<Value> = offered.iter().map(|tool| tool.for_model()).collect();
         let mut messages = Vec::new();
         for message in &request.messages {
             messages.push(match message {
@@ -207,6 +204,7 @@ impl Turn {
         let parts = self.parts.iter().filter_map(|part| match part {
             AssistantPart::Text { text } | AssistantPart::Reasoning { text } => Some(text.as_str()),
             AssistantPart::Malformed { raw, .. } => Some(raw.as_str()),
+            AssistantPart::Code { source, .. } => Some(source.as_str()),
             _ => None,
         });
         [self.content.as_str(), self.name.as_deref().unwrap_or_default(), self.id.as_deref().unwrap_or_default()]
@@ -218,7 +216,6 @@ impl Turn {
     fn calls(&self) -> Vec<Value> {
         let calls = self.parts.iter().filter_map(|part| match part {
             AssistantPart::Call { call } => Some((&call.id, call.name.as_str(), call.arguments.clone())),
-            AssistantPart::Code { id, source } => Some((id, INTERPRETER, json!({"code": source}))),
             _ => None,
         });
         let form = |(id, name, arguments): (&glassbox_tools::CallId, &str, Value)| json!({"id": id.0, "type": "function", "function": {"name": name, "arguments": arguments}});
@@ -235,13 +232,9 @@ impl Turn {
             match part {
                 AssistantPart::Text { text } => content.push_str(text),
                 AssistantPart::Reasoning { text } => reasoning.push_str(text),
-                AssistantPart::Malformed { raw, .. } => {
-                    if !content.is_empty() {
-                        content.push('\n');
-                    }
-                    content.push_str(raw);
-                }
-                AssistantPart::Call { .. } | AssistantPart::Code { .. } => {}
+                AssistantPart::Malformed { raw, .. } => own_line(&mut content, raw),
+                AssistantPart::Code { source, .. } => own_line(&mut content, &fence::block(source)),
+                AssistantPart::Call { .. } => {}
             }
         }
         let mut message = json!({"role": self.role, "content": guard.text(&content, specials)});
@@ -263,7 +256,15 @@ impl Turn {
     }
 }
 
-/// The code interpreter as a tool, for formats without a place of their own for code.
+/// Begins a line where one is open, and writes `text`.
+pub(crate) fn own_line(content: &mut String, text: &str) {
+    if !content.is_empty() && !content.ends_with('\n') {
+        content.push('\n');
+    }
+    content.push_str(text);
+}
+
+/// The code interpreter as a tool: some models call it so, whatever they are told.
 pub(crate) fn interpreter_tool() -> Value {
     json!({
         "name": INTERPRETER,

@@ -2,11 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::chat::{Chat, Form, Turn};
+use super::chat::{Chat, Form, Turn, own_line};
 use super::grammar::json_reply;
 use super::json_calls::{Parser, Settings};
-use super::reply::INTERPRETER;
-use super::{Dialect, DialectError, Grammar, OutputParser, Piece, order, pyjson};
+use super::{Dialect, DialectError, Grammar, OutputParser, Piece, fence, order, pyjson};
 use crate::{AssistantPart, Metadata, Request, Vocab};
 
 /// The key under which the system prompt asks for arguments.
@@ -86,7 +85,8 @@ fn tools_prompt(tools: &[Value], parallel: bool) -> String {
 impl Form for Generic {
     fn form(&self, request: &Request, turns: Vec<Turn>, tools: Vec<Value>) -> (Vec<Turn>, Vec<Value>) {
         let mut out: Vec<Turn> = Vec::new();
-        let mut system = (!tools.is_empty()).then(|| tools_prompt(&tools, request.parallel_calls));
+        let tools = (!tools.is_empty()).then(|| tools_prompt(&tools, request.parallel_calls));
+        let mut system = fence::after_system(tools, fence::instructions(request));
         for turn in turns {
             match turn.role {
                 "system" => {
@@ -140,7 +140,7 @@ fn as_text(parts: &[AssistantPart]) -> String {
             AssistantPart::Text { text } => out.push_str(text),
             AssistantPart::Reasoning { .. } => {}
             AssistantPart::Call { call: made } => call(&mut out, &made.name, &made.arguments),
-            AssistantPart::Code { source, .. } => call(&mut out, INTERPRETER, &json!({"code": source})),
+            AssistantPart::Code { source, .. } => own_line(&mut out, &fence::block(source)),
             AssistantPart::Malformed { raw, .. } => out.push_str(raw),
         }
     }

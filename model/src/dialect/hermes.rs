@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::chat::{Chat, Form, Turn};
 use super::grammar::json_reply;
 use super::json_calls::{Parser, Settings};
-use super::{Dialect, DialectError, Grammar, OutputParser, Piece, order};
+use super::{Dialect, DialectError, Grammar, OutputParser, Piece, fence, order};
 use crate::{Metadata, Request, Vocab};
 
 /// The key that these models were trained to write arguments under.
@@ -59,7 +59,16 @@ impl Hermes {
 struct OpenAi;
 
 impl Form for OpenAi {
-    fn form(&self, _: &Request, turns: Vec<Turn>, tools: Vec<Value>) -> (Vec<Turn>, Vec<Value>) {
+    fn form(&self, request: &Request, mut turns: Vec<Turn>, tools: Vec<Value>) -> (Vec<Turn>, Vec<Value>) {
+        if let Some(instructions) = fence::instructions(request) {
+            match turns.first_mut().filter(|first| first.role == "system") {
+                Some(system) => {
+                    let given = std::mem::take(&mut system.content);
+                    system.content = fence::after_system(Some(given), Some(instructions)).unwrap_or_default();
+                }
+                None => turns.insert(0, Turn::new("system", &instructions)),
+            }
+        }
         (turns, tools.into_iter().map(|tool| json!({"type": "function", "function": tool})).collect())
     }
 }

@@ -10,6 +10,7 @@ pub mod hermes;
 pub mod literal;
 
 mod chat;
+mod fence;
 mod grammar;
 mod json_calls;
 mod order;

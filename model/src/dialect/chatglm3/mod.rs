@@ -44,6 +44,9 @@ pub const CODE_SYSTEM_PROMPT: &str = "你是一位智能AI助手，你叫ChatGLM
 pub(crate) const TOOLS_INTRO: &str =
     "Answer the following questions as best as you can. You have access to the following tools:";
 
+/// Before the functions that programs can call.
+pub(crate) const FUNCTIONS_INTRO: &str = "代码中可以直接调用以下函数：";
+
 /// The ChatGLM3 format.
 #[derive(Debug, Clone, Default)]
 pub struct ChatGlm3 {

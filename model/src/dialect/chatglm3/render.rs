@@ -1,9 +1,9 @@
 //! Messages to pieces.
 
-use super::{CODE_SYSTEM_PROMPT, TOOLS_INTRO, ids};
+use super::{CODE_SYSTEM_PROMPT, FUNCTIONS_INTRO, TOOLS_INTRO, ids};
 use crate::dialect::literal::{Quotes, write_call};
 use crate::dialect::reply::INTERPRETER;
-use crate::dialect::{DialectError, Piece, pyjson};
+use crate::dialect::{DialectError, Piece, fence, pyjson};
 use crate::{AssistantMessage, AssistantPart, Message, Request, ToolChoice};
 
 pub(super) fn render(request: &Request, fingerprint: &str) -> Result<Vec<Piece>, DialectError> {
@@ -38,19 +38,27 @@ pub(super) fn render(request: &Request, fingerprint: &str) -> Result<Vec<Piece>,
 /// The system message: what the model was trained on comes first, the caller's own words after it.
 fn system_text(request: &Request, given: Option<&str>) -> Option<String> {
     let tools = if request.tool_choice == ToolChoice::None { &[] } else { request.tools.as_slice() };
-    let trained = if !tools.is_empty() {
+    let tools = (!tools.is_empty()).then(|| {
         let list = tools.iter().map(|tool| tool.for_model()).collect();
-        Some(format!("{TOOLS_INTRO}\n{}", pyjson::dumps(&serde_json::Value::Array(list), Some(4))))
-    } else if request.interpreter && given.is_none() && request.tool_choice != ToolChoice::None {
-        Some(CODE_SYSTEM_PROMPT.to_owned())
-    } else {
-        None
-    };
+        format!("{TOOLS_INTRO}\n{}", pyjson::dumps(&serde_json::Value::Array(list), Some(4)))
+    });
+    let code = (request.interpreter && request.tool_choice != ToolChoice::None).then(|| code_text(request));
+    let trained = fence::after_system(tools, code);
     match (trained, given) {
         (Some(trained), Some(given)) if !given.is_empty() => Some(format!("{trained}\n\n{given}")),
         (Some(trained), _) => Some(trained),
         (None, given) => given.map(str::to_owned),
     }
+}
+
+/// The prompt that the code interpreter was trained with, word for word: it says where files lie and that there is no
+/// network. Only functions of programs are added, which it does not know.
+fn code_text(request: &Request) -> String {
+    let functions = request.interpreter_notes.functions.trim();
+    if functions.is_empty() {
+        return CODE_SYSTEM_PROMPT.to_owned();
+    }
+    format!("{CODE_SYSTEM_PROMPT}\n\n{FUNCTIONS_INTRO}\n```python\n{functions}\n```")
 }
 
 fn check_order(before: Option<&Message>, message: &Message) -> Result<(), DialectError> {

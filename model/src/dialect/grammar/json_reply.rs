@@ -1,4 +1,5 @@
-//! Replies whose calls are JSON: in `<tool_call>` tags, in a fence, or bare at the start of a line.
+//! Replies whose calls are JSON: in `<tool_call>` tags, in a fence, or bare at the start of a line. A program stands in a
+//! fence of its own, and ends the reply: its output comes next.
 //!
 //! Text is one lexeme, which may hold anything but the beginning of a call; lazy lexemes end exactly where a call's
 //! first key does (`{"name":`). Then comes either the name of a tool, with arguments as its schema wants them, or
@@ -38,6 +39,12 @@ const LINE: &str = r"(?:(?s:.*)\n)?[ \t]*";
 /// An opening fence: its line, and the white space behind it.
 const FENCE: &str = r"```[A-Za-z0-9_+.-]{0,24}[ \t\r\n]*";
 
+/// The line that opens a program, as `fence::opens` knows it.
+const CODE: &str = r"```(?:[Pp]ython3?|py)[ \t]*\n";
+
+/// A program and its closing fence: something that is not white space, and the first line that is a fence.
+const PROGRAM: &str = r"\s*[^\s`](?s:.*)\n[ \t]*```";
+
 /// An object up to its first key, which is `name`.
 const NAMED: &str = r#"\{[ \t\r\n]*["']name["'][ \t\r\n]*:"#;
 
@@ -47,7 +54,7 @@ const NAMED: &str = r#"\{[ \t\r\n]*["']name["'][ \t\r\n]*:"#;
 /// [`DialectError::Schema`] and [`DialectError::ToolChoice`].
 pub(crate) fn grammar(request: &Request, style: &Style) -> Result<Option<Grammar>, DialectError> {
     if answers(request) {
-        return Ok(Some(answer(style)));
+        return Ok(Some(answer(style, request.interpreter)));
     }
     let Some(wanted) = wanted(request)? else { return Ok(None) };
     let mut reply = Reply::new(&wanted, style)?;
@@ -70,14 +77,15 @@ pub(crate) fn grammar(request: &Request, style: &Style) -> Result<Option<Grammar
 }
 
 /// Words, in which no call begins; a thought may come before them.
-fn answer(style: &Style) -> Grammar {
+fn answer(style: &Style, interpreter: bool) -> Grammar {
     let mut lark = Lark::new();
     let fence = format!("(?:{FENCE})?");
     let words = lark.terminal(format!(
-        "{} & ~({}) & ~({})",
+        "{} & ~({}) & ~({}){}",
         lark::regex(WORDS),
         lark::regex(&format!(r"{LINE}{fence}(?:\[[ \t\r\n]*)?{NAMED}{ANY}")),
         lark::regex(&format!("{ANY}<tool_call>{ANY}")),
+        no_code(interpreter),
     ));
     let start = if style.thinking {
         end_of_thought(&mut lark, style, &words)
@@ -91,8 +99,17 @@ fn answer(style: &Style) -> Grammar {
     Grammar { lark: lark.finish(&start) }
 }
 
+/// Added to a terminal: no program begins in it.
+fn no_code(interpreter: bool) -> String {
+    if interpreter { format!(" & ~({})", lark::regex(&format!("{LINE}{CODE}{ANY}"))) } else { String::new() }
+}
+
 struct Reply<'a> {
     lark: Lark,
+    /// A program and its closing fence, where one can be run.
+    program: Option<String>,
+    /// There are tools to call besides.
+    tools: bool,
     style: &'a Style,
     several: bool,
     /// A tool's name and the rest of its object, after `{"name":`.
@@ -141,11 +158,27 @@ impl<'a> Reply<'a> {
             alternatives(&names),
             space = lark::regex(SPACE),
         ));
-        Ok(Self { lark, style, several: wanted.several, call, other })
+        let program = wanted.interpreter.then(|| lark.lazy(&lark::regex(PROGRAM)));
+        Ok(Self { lark, program, tools: !wanted.tools.is_empty(), style, several: wanted.several, call, other })
     }
 
     /// A call from its first character on, in any of its forms.
     fn whole_call(&mut self) -> String {
+        let code = self.program.clone().map(|program| {
+            let open = self.lark.terminal(lark::literal("```python\n"));
+            self.lark.rule(format!("{open} {program}"))
+        });
+        match (code, self.tools) {
+            (Some(code), false) => code,
+            (Some(code), true) => {
+                let calls = self.whole_json_call();
+                self.lark.rule(format!("{calls} | {code}"))
+            }
+            (None, _) => self.whole_json_call(),
+        }
+    }
+
+    fn whole_json_call(&mut self) -> String {
         let open = self.object_open();
         let call = self.call.clone();
         let object = self.lark.rule(format!("{open} {call}"));
@@ -215,12 +248,16 @@ impl<'a> Reply<'a> {
     /// Text, and calls in it. With `then`, text that does not begin with `<think>`, and `then` is how it goes on after
     /// what turned out to be no call.
     fn text_and_calls(&mut self, then: Option<&str>) -> String {
+        if !self.tools {
+            return self.text_and_program(then.is_some());
+        }
         let not_thought = if then.is_some() {
             format!(" & ~({})", lark::regex(&format!(r"[ \t\r\n]*<think>{ANY}")))
         } else {
             String::new()
         };
         let body = self.lark.reserve();
+        let not_code = no_code(self.program.is_some());
         let fenced_list = lark::regex(&format!(r"{LINE}{FENCE}\[[ \t\r\n]*{NAMED}"));
         let fenced = lark::regex(&format!("{LINE}{FENCE}{NAMED}"));
         let list = lark::regex(&format!(r"{LINE}\[[ \t\r\n]*{NAMED}"));
@@ -228,23 +265,27 @@ impl<'a> Reply<'a> {
         let tag = lark::regex(&format!("{ANY}<tool_call>"));
         let before = |lark: &mut Lark, this: &str, not: &[&String]| {
             let not: String = not.iter().map(|other| format!(" & ~({other})")).collect();
-            lark.lazy(&format!("{this}{not}{not_thought}"))
+            lark.lazy(&format!("{this}{not}{not_code}{not_thought}"))
         };
         // A list in a fence also looks like one outside, and so on: the longer form is meant.
-        let before_fenced_list = before(&mut self.lark, &fenced_list, &[]);
-        let before_fenced = before(&mut self.lark, &fenced, &[]);
-        let before_list = before(&mut self.lark, &list, &[&fenced_list]);
-        let before_bare = before(&mut self.lark, &bare, &[&fenced, &list, &fenced_list]);
+        // With programs besides, calls in fences and lists are not looked out for: following every form at once, the
+        // lexer would run out of what it may compute in a step. The parser knows them all the same.
+        let (others, begins) = if self.program.is_some() {
+            (vec![], bare.clone())
+        } else {
+            (vec![&fenced, &list, &fenced_list], format!("{bare} | {list} | {fenced} | {fenced_list}"))
+        };
+        let before_bare = before(&mut self.lark, &bare, &others);
         let before_tag = before(&mut self.lark, &tag, &[]);
         let free = self.lark.terminal(format!(
-            "{} & ~(({bare} | {list} | {fenced} | {fenced_list}) {any}) & ~({tag} {any}){not_thought}",
+            "{} & ~(({begins}) {any}) & ~({tag} {any}){not_code}{not_thought}",
             lark::regex("(?s:.+)"),
             any = lark::regex(ANY),
         ));
 
         let after = if self.several {
             let between = self.lark.terminal(lark::regex(r"[ \t\r\n]{1,4}"));
-            let more = self.whole_call();
+            let more = self.whole_json_call();
             self.lark.rule(format!("({between} {more})?"))
         } else {
             self.lark.rule("\"\"")
@@ -261,16 +302,37 @@ impl<'a> Reply<'a> {
         let mut options = vec![
             format!("({free})?"),
             format!("{before_tag} {tagged} {after}"),
-            format!("{before_fenced_list} ({call} {list_rest} {fence_close} {after} | {other} {next})"),
-            format!("{before_fenced} ({call} {more} {fence_close} {after} | {other} {next})"),
-            format!("{before_list} ({call} {list_rest} {after} | {other} {next})"),
             format!("{before_bare} ({call} {after} | {other} {next})"),
         ];
+        if self.program.is_none() {
+            let before_fenced_list = before(&mut self.lark, &fenced_list, &[]);
+            let before_fenced = before(&mut self.lark, &fenced, &[]);
+            let before_list = before(&mut self.lark, &list, &[&fenced_list]);
+            options.push(format!("{before_fenced_list} ({call} {list_rest} {fence_close} {after} | {other} {next})"));
+            options.push(format!("{before_fenced} ({call} {more} {fence_close} {after} | {other} {next})"));
+            options.push(format!("{before_list} ({call} {list_rest} {after} | {other} {next})"));
+        }
+        if let Some(program) = &self.program {
+            let before = self.lark.lazy(&format!("{}{not_thought}", lark::regex(&format!("{LINE}{CODE}"))));
+            options.push(format!("{before} {program}"));
+        }
         if let Some(id) = self.style.tags.0 {
             options.push(format!("({free})? <[{id}]> {tagged} {after}"));
         }
         self.lark.fill(&body, &options.join(" | "));
         body
+    }
+
+    /// Text, and a program at its end. Without tools there is no need to look out for their calls, which would cost far
+    /// more: the lexer follows every form of a beginning at once.
+    fn text_and_program(&mut self, then: bool) -> String {
+        let not_thought =
+            if then { format!(" & ~({})", lark::regex(&format!(r"[ \t\r\n]*<think>{ANY}"))) } else { String::new() };
+        let free = format!("{}{}{not_thought}", lark::regex("(?s:.+)"), no_code(self.program.is_some()));
+        let free = self.lark.terminal(free);
+        let Some(program) = self.program.clone() else { return self.lark.rule(format!("({free})?")) };
+        let before = self.lark.lazy(&format!("{}{not_thought}", lark::regex(&format!("{LINE}{CODE}"))));
+        self.lark.rule(format!("({free})? | {before} {program}"))
     }
 
     /// A thought from its opening tag to its closing one.

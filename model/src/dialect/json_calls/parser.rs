@@ -1,5 +1,6 @@
 //! The state machine.
 
+mod code;
 mod container;
 mod object;
 mod prose;
@@ -10,6 +11,7 @@ use glassbox_tools::CallId;
 
 use super::candidate::Opening;
 use super::scanner::Scanner;
+use crate::dialect::fence::{FENCE, Inside};
 use crate::dialect::reply::{INTERPRETER, Reply};
 use crate::dialect::{Chunk, OutputParser};
 use crate::{Delta, Request, ToolChoice};
@@ -18,7 +20,6 @@ const OPEN_TAG: &str = "<tool_call>";
 const CLOSE_TAG: &str = "</tool_call>";
 const OPEN_THINK: &str = "<think>";
 const CLOSE_THINK: &str = "</think>";
-const FENCE: &str = "```";
 
 /// So many long beginnings may turn out to be text after all; from then on only `<tool_call>` begins a call. This keeps
 /// the work linear on text made to look like calls.
@@ -95,6 +96,11 @@ enum State {
     Text,
     Think,
     Opening(Opening),
+    /// In a program.
+    Code {
+        id: CallId,
+        inside: Inside,
+    },
     Object {
         scanner: Scanner,
         live: Option<CallId>,
@@ -160,6 +166,7 @@ impl Parser {
                     self.in_opening(c, next);
                 }
                 State::Object { .. } => self.in_object(c),
+                State::Code { .. } => self.in_code(c),
                 State::Between => self.in_between(c),
                 State::Junk { .. } => self.in_junk(c),
             }
@@ -198,6 +205,10 @@ impl Parser {
                 } else {
                     self.end_object(false);
                 }
+                return true;
+            }
+            State::Code { .. } => {
+                self.end_code();
                 return true;
             }
             State::Between => {

@@ -18,6 +18,9 @@ impl Parser {
             Next::Opening(opening) => {
                 self.held.push(c);
                 self.state = State::Opening(opening);
+                if c == '\n' && self.begins_code() {
+                    self.begin_code();
+                }
             }
             Next::List => {
                 self.list = true;
