@@ -7,11 +7,15 @@ use glassbox::model::catalog::Fetcher;
 use glassbox::model::engine::EngineOptions;
 use glassbox::model::local::LoadEvent;
 use glassbox::model::{ChatModel, Model};
+use glassbox::sandbox::wasm::Image;
+use glassbox::sandbox::{InterpreterError, Sandbox};
 use glassbox::{Agent, AutoApprover, DenyApprover, Limits};
 use tokio::sync::{mpsc, watch};
 
+use crate::args::InterpreterArg;
 use crate::ask::{self, Question};
 use crate::error::CliError;
+use crate::pictures::OutFolder;
 use crate::sampling::Tuning;
 use crate::script;
 use crate::settings::{Approvals, EngineSettings, ModelSource, Settings};
@@ -25,6 +29,8 @@ pub(crate) struct Prepared {
     pub(crate) tuning: Tuning,
     /// Questions from approver and manual tools.
     pub(crate) questions: mpsc::Receiver<Question>,
+    /// Where pictures and files are saved.
+    pub(crate) out: OutFolder,
 }
 
 /// Makes the agent. Shows how fetching and loading go.
@@ -32,6 +38,11 @@ pub(crate) struct Prepared {
 /// # Errors
 /// Where the model cannot be had or loaded, or the tools cannot be registered.
 pub(crate) async fn prepare(settings: Settings, ui: &mut Ui) -> Result<Prepared, CliError> {
+    // Before the model, which takes long to load: a sandbox that is not set up is told at once.
+    let backend = match settings.means.interpreter {
+        InterpreterArg::Wasm => Some(wasm()?),
+        InterpreterArg::None => None,
+    };
     let model = model(&settings.model, settings.engine, ui).await?;
     for note in &model.info().notes {
         ui.note(&format!("note: {}", crate::ui::printable(note)));
@@ -48,6 +59,9 @@ pub(crate) async fn prepare(settings: Settings, ui: &mut Ui) -> Result<Prepared,
         Approvals::Ask => builder.approver(ask::approver(asker)),
         Approvals::Deny => builder.approver(DenyApprover),
     };
+    if let Some(backend) = backend {
+        builder = builder.interpreter(backend).tool_access(settings.means.access);
+    }
     if let Some(system) = settings.system {
         builder = builder.system(system);
     }
@@ -57,7 +71,16 @@ pub(crate) async fn prepare(settings: Settings, ui: &mut Ui) -> Result<Prepared,
     if let Some(timeout) = settings.tool_timeout {
         builder = builder.limits(Limits::default().with_timeout(timeout));
     }
-    Ok(Prepared { agent: builder.build()?, tuning: settings.tuning, questions })
+    Ok(Prepared { agent: builder.build()?, tuning: settings.tuning, questions, out: OutFolder::new(settings.out) })
+}
+
+/// Python in WebAssembly, with the scientific packages imported where there is an image of it.
+fn wasm() -> Result<Sandbox, CliError> {
+    let sandbox = match Sandbox::builder().image(Image::Scientific).build() {
+        Err(InterpreterError::NotSetUp { .. }) => Sandbox::python(),
+        other => other,
+    };
+    Ok(sandbox.map_err(glassbox::Error::from)?)
 }
 
 async fn model(source: &ModelSource, engine: EngineSettings, ui: &mut Ui) -> Result<Arc<dyn ChatModel>, CliError> {

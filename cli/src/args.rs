@@ -35,6 +35,7 @@ const AFTER_HELP: &str = "\
 Examples:
   glassbox                                      chat with the default model
   glassbox run \"帮我查询股票10111的价格\"          answer once; the model calls `track`
+  glassbox run --mode code \"画一个爱心\"            the model writes Python, which runs in a sandbox
   git diff | glassbox run - --system \"Write a commit message for this diff.\" --tools none
   glassbox --model ./chatglm3-6b.q4_k_m.gguf    chat with a model file of your own
   glassbox models                               the models that can be fetched by name
@@ -155,8 +156,18 @@ pub(crate) struct AgentArgs {
     #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Conversation")]
     pub(crate) max_turns: Option<u32>,
 
+    /// What the model may use: chat (nothing), tool (tools), code (a Python sandbox; `--tools` become functions of its
+    /// programs), all (tools and the sandbox) [default: tool, or all with `--interpreter`]
+    #[arg(long, global = true, value_name = "MODE", hide_possible_values = true, help_heading = "Tools")]
+    pub(crate) mode: Option<ModeArg>,
+    /// Where the model's programs run: wasm (Python in WebAssembly), none [default: wasm in the modes code and all]
+    #[arg(long, global = true, value_name = "NAME", hide_possible_values = true, help_heading = "Tools")]
+    pub(crate) interpreter: Option<InterpreterArg>,
+    /// The folder for pictures that programs draw, and for files that are fetched with `/get`
+    #[arg(long, global = true, value_name = "DIR", default_value = "glassbox-out", help_heading = "Tools")]
+    pub(crate) out: PathBuf,
     /// The tools, comma-separated; `all` for every tool that cannot harm, `none`. `shell` is had by name only
-    /// [default: all]
+    /// [default: all; none in the modes chat and code]
     #[arg(long, global = true, value_name = "NAMES", value_delimiter = ',', help_heading = "Tools")]
     pub(crate) tools: Option<Vec<String>>,
     /// A JSON list of tools in OpenAI's or the bare form, answered by you (needs --manual)
@@ -260,6 +271,28 @@ pub(crate) enum ApproveArg {
     Ask,
     /// Allow none
     Deny,
+}
+
+/// `--mode`, as the modes of ChatGLM3's demo are named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ModeArg {
+    /// Words alone
+    Chat,
+    /// Tools
+    Tool,
+    /// Programs
+    Code,
+    /// Both
+    All,
+}
+
+/// `--interpreter`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum InterpreterArg {
+    /// CPython in WebAssembly
+    Wasm,
+    /// No programs
+    None,
 }
 
 /// `--color`.

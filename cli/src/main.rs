@@ -13,6 +13,7 @@ mod exit;
 mod input;
 mod interrupt;
 mod log;
+mod pictures;
 mod render;
 mod run;
 mod sampling;

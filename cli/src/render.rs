@@ -1,12 +1,13 @@
 //! The events of a turn, for a person: prose to standard output, calls and observations to standard error.
 
-use glassbox::sandbox::Output;
+use glassbox::sandbox::{FileInfo, Output, Recovery};
 use glassbox::tools::CallId;
 use glassbox::{Event, StopReason, ToolChoice, ToolFailure, TurnTimings, TurnUsage};
 use serde_json::Value;
 
 use crate::error::CliError;
-use crate::ui::{Role, Ui, printable, shorten};
+use crate::pictures::OutFolder;
+use crate::ui::{Role, Ui, bytes, printable, shorten};
 
 /// The longest value of an argument that is shown, in characters.
 const MOST_OF_AN_ARGUMENT: usize = 200;
@@ -16,8 +17,12 @@ const MOST_OF_AN_OBSERVATION: (usize, usize) = (8, 600);
 const LONG_PREFILL: u32 = 256;
 
 /// Shows one turn.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Transcript {
+    /// Where pictures are saved.
+    out: OutFolder,
+    /// The line of a program that is being written.
+    code: String,
     /// Tools that have begun and not finished, so that an observation names its call where it could be another's.
     open: Vec<CallId>,
     /// Tokens of the context, from the turn's start.
@@ -25,6 +30,11 @@ pub(crate) struct Transcript {
 }
 
 impl Transcript {
+    /// Saves pictures to `out`.
+    pub(crate) fn new(out: OutFolder) -> Self {
+        Self { out, code: String::new(), open: Vec::new(), context_tokens: 0 }
+    }
+
     /// Shows what happened.
     ///
     /// # Errors
@@ -79,13 +89,28 @@ impl Transcript {
                 ToolChoice::Named(name) => dim(ui, &format!("  asked again, held to the form of a call of {name}")),
                 _ => dim(ui, "  asked again, held to the form of a call"),
             },
-            Event::CodeReady { source, .. } => {
+            Event::CodeStarted { .. } => {
                 ui.end_reply()?;
-                let source = source.lines().map(|line| format!("→ {line}")).collect::<Vec<_>>().join("\n");
-                ui.note(&ui.paint().role(Role::Call, &printable(&source)));
+                self.code.clear();
             }
-            Event::CodeOutput { output, .. } => code_output(ui, output),
-            Event::CodeFinished { .. } => ui.clear_status(),
+            Event::CodeText { text, .. } => {
+                self.code.push_str(text);
+                // Whole lines; blank ones wait for what comes, because the program's end is not told of.
+                while let Some((line, rest)) = self.code.split_once('\n').filter(|(_, rest)| !rest.trim().is_empty()) {
+                    code_line(ui, line);
+                    self.code = rest.to_owned();
+                }
+            }
+            Event::CodeReady { .. } => {
+                for line in std::mem::take(&mut self.code).trim_end().lines() {
+                    code_line(ui, line);
+                }
+                ui.status("the program runs");
+            }
+            Event::CodeOutput { output, .. } => self.code_output(ui, output),
+            Event::CodeFinished { error, files, repairs_left, .. } => {
+                code_finished(ui, error.as_ref(), files, *repairs_left)
+            }
             Event::Finished { stop, usage, timings } => {
                 ui.end_reply()?;
                 self.finished(ui, *stop, usage, timings);
@@ -110,6 +135,69 @@ impl Transcript {
             _ => "",
         };
         ui.warn(&format!("no answer: {stop}"), hint);
+    }
+
+    fn code_output(&self, ui: &mut Ui, output: &Output) {
+        let note = |ui: &mut Ui, text: &str| {
+            for line in text.lines() {
+                ui.note(&ui.paint().role(Role::Observation, &printable(&format!("← {line}"))));
+            }
+        };
+        match output {
+            Output::Stdout { text } | Output::Stderr { text } => note(ui, text),
+            Output::Display { data, .. } | Output::DisplayUpdate { data, .. } | Output::Result { data } => {
+                match self.out.picture(data) {
+                    Some(Ok(path)) => note(ui, &format!("[Image] {}", path.display())),
+                    Some(Err(error)) => ui.error(&error),
+                    None => note(ui, &data.plain().map_or_else(|| "[something to look at]".to_owned(), excerpt)),
+                }
+            }
+            Output::Error { traceback, .. } if ui.show().verbose > 0 && !traceback.is_empty() => {
+                failed(ui, &format!("← {}", traceback.join("\n  ")));
+            }
+            Output::Error { name, value, .. } => failed(ui, &format!("← {name}: {value}")),
+            Output::Truncated { stream, bytes } => dim(ui, &format!("  {bytes} more bytes of {stream} are dropped")),
+            Output::Denied { denial } => {
+                failed(ui, &format!("← refused: {}", denial.message));
+                dim(ui, &format!("  {}", denial.hint));
+            }
+            Output::SessionLost { reason, recovery } => failed(ui, &format!("← {reason}; {}", recovered(*recovery))),
+            Output::ClearOutput { .. } => dim(ui, "  (output cleared)"),
+            _ => {}
+        }
+    }
+}
+
+fn code_line(ui: &mut Ui, line: &str) {
+    ui.note(&ui.paint().role(Role::Call, &printable(&format!("→ {line}"))));
+}
+
+/// What there is after a session was lost.
+fn recovered(recovery: Recovery) -> String {
+    match recovery {
+        Recovery::Restored => "the session goes on as it was before this program".to_owned(),
+        Recovery::Replayed { cells } => format!("the {cells} programs before it were run again"),
+        Recovery::RestoredEarlier { cells } => format!("the session goes on as it was {cells} programs earlier"),
+        Recovery::Restarted => "the session began anew, variables are gone".to_owned(),
+        _ => "the session is closed".to_owned(),
+    }
+}
+
+fn code_finished(ui: &mut Ui, error: Option<&ToolFailure>, files: &[FileInfo], repairs_left: Option<u32>) {
+    ui.clear_status();
+    if let Some(failure) = error {
+        failed(ui, &format!("← {}", failure.message));
+        if let Some(hint) = &failure.hint {
+            dim(ui, &format!("  {hint}"));
+        }
+    }
+    for file in files.iter().filter(|file| file.path.starts_with("/mnt/data/")) {
+        dim(ui, &format!("  wrote {} ({})", file.path, bytes(file.bytes)));
+    }
+    match repairs_left {
+        Some(0) => dim(ui, "  no more attempts: asked for an answer in words"),
+        Some(left) => dim(ui, &format!("  asked to correct it; attempts left: {left}")),
+        None => {}
     }
 }
 
@@ -137,23 +225,6 @@ fn observed(ui: &mut Ui, name: Option<&String>, observation: &str, error: Option
         && ui.show().verbose > 0
     {
         dim(ui, &format!("  {hint}"));
-    }
-}
-
-fn code_output(ui: &mut Ui, output: &Output) {
-    match output {
-        Output::Stdout { text } | Output::Stderr { text } => {
-            for line in text.lines() {
-                ui.note(&ui.paint().role(Role::Observation, &printable(&format!("← {line}"))));
-            }
-        }
-        Output::Display { data, .. } | Output::DisplayUpdate { data, .. } | Output::Result { data } => {
-            let text = data.plain().map_or_else(|| "[something to look at]".to_owned(), excerpt);
-            ui.note(&ui.paint().role(Role::Observation, &printable(&format!("← {text}"))));
-        }
-        Output::Error { name, value, .. } => failed(ui, &format!("← {name}: {value}")),
-        Output::Truncated { stream, bytes } => dim(ui, &format!("  {bytes} more bytes of {stream} are dropped")),
-        _ => {}
     }
 }
 

@@ -15,7 +15,7 @@ fn screen(events: &[Event], verbose: u8) -> String {
     let screen = Screen::default();
     let show = Show { quiet: false, verbose, color: ColorChoice::new(ColorArg::Never) };
     let mut ui = Ui::to(Box::new(screen.clone()), true, Box::new(screen.clone()), true, show);
-    let mut transcript = Transcript::default();
+    let mut transcript = Transcript::new(OutFolder::new(std::env::temp_dir().join("glassbox-render-tests")));
     for event in events {
         transcript.show(event, &mut ui).unwrap();
     }
@@ -128,4 +128,35 @@ fn arguments_that_are_no_object_are_shown_as_they_are() {
     let long = call_text("f", &json!({"text": "价".repeat(500)}));
     assert_eq!(long.chars().count(), "f(text=)".len() + MOST_OF_AN_ARGUMENT);
     assert!(long.ends_with("…)"));
+}
+
+#[test]
+fn a_program_is_shown_as_it_is_written_and_its_failure_in_a_line() {
+    let error = json!({
+        "type": "error", "name": "NameError", "value": "name 'x' is not defined",
+        "traceback": ["Traceback (most recent call last):", "  File \"<cell 1>\", line 3, in <module>", "NameError: name 'x' is not defined"],
+    });
+    let events = [
+        event(json!({"type": "code_started", "id": "call-1"})),
+        event(json!({"type": "code_text", "id": "call-1", "text": "a = 1\n\npri"})),
+        event(json!({"type": "code_text", "id": "call-1", "text": "nt(x)\n\n"})),
+        event(json!({"type": "code_ready", "id": "call-1", "source": "a = 1\n\nprint(x)"})),
+        event(json!({"type": "code_output", "id": "call-1", "output": {"type": "stdout", "text": "so far\n"}})),
+        event(json!({"type": "code_output", "id": "call-1", "output": error})),
+        event(json!({
+            "type": "code_finished", "id": "call-1", "execution": "error", "observation": "…", "repairs_left": 3,
+            "files": [{"path": "/mnt/data/a.csv", "bytes": 12}], "elapsed_ms": 1,
+        })),
+    ];
+    let short = [
+        "→ a = 1",
+        "→ ",
+        "→ print(x)",
+        "← so far",
+        "← NameError: name 'x' is not defined",
+        "  wrote /mnt/data/a.csv (12 B)",
+        "  asked to correct it; attempts left: 3",
+    ];
+    assert_eq!(screen(&events, 0).lines().collect::<Vec<_>>(), short);
+    assert!(screen(&events, 1).contains("<cell 1>"), "the whole traceback with -v");
 }

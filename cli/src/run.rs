@@ -52,8 +52,14 @@ async fn answer(
         () = interrupts.next() => return Err(CliError::Cancelled),
     };
     let mut session = prepared.agent.session();
-    let mut stage =
-        Stage { ui, input: &mut None, interrupts, questions: &mut prepared.questions, allowed: &mut Vec::new() };
+    let mut stage = Stage {
+        ui,
+        input: &mut None,
+        interrupts,
+        out: &prepared.out,
+        questions: &mut prepared.questions,
+        allowed: &mut Vec::new(),
+    };
     let stop = turn::take(&mut session, question, &prepared.tuning, format, &mut stage).await?;
     Ok(stop.into())
 }

@@ -10,7 +10,7 @@
 //! }
 //! ```
 //!
-//! A reply is a list of steps: `text`, `reasoning`, `call`, `malformed` (`raw`, `problem`, and `name` where it could be
+//! A reply is a list of steps: `text`, `reasoning`, `call`, `code`, `malformed` (`raw`, `problem`, and `name` where it could be
 //! read), `pause_ms` (from here on, wait so long after each piece) and `hang` (wait until cancelled).
 
 use std::path::Path;
@@ -36,6 +36,7 @@ enum Step {
     Text(String),
     Reasoning(String),
     Call(Call),
+    Code(String),
     Malformed(Malformed),
     Hang(bool),
 }
@@ -65,7 +66,7 @@ pub(crate) fn load(path: &Path, context: Option<u32>) -> Result<ScriptedModel, C
     let script: Script = serde_json::from_slice(&text).map_err(|error| CliError::Content {
         path: path.to_owned(),
         problem: error.to_string(),
-        hint: "a script is {\"replies\": [[{\"text\": \"…\"}], …]}; steps are text, reasoning, call, malformed, hang, pause_ms".to_owned(),
+        hint: "a script is {\"replies\": [[{\"text\": \"…\"}], …]}; steps are text, reasoning, call, code, malformed, hang, pause_ms".to_owned(),
     })?;
     let model = ScriptedModel::new(script.replies.into_iter().map(reply));
     Ok(match context.or(script.context_tokens) {
@@ -80,6 +81,7 @@ fn reply(steps: Vec<Step>) -> Reply {
         Step::Text(text) => reply.and_text(text),
         Step::Reasoning(text) => reply.and_reasoning(text),
         Step::Call(Call { name, arguments }) => reply.and_call(name, arguments),
+        Step::Code(source) => reply.and_code(source),
         Step::Malformed(Malformed { name, raw, problem }) => reply.and_malformed(name.as_deref(), raw, problem),
         Step::Hang(true) => reply.and_hang(),
         Step::Hang(false) => reply,

@@ -4,11 +4,12 @@ use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use glassbox::ToolAccess;
 use glassbox::model::ToolChoice;
 use glassbox::model::engine::{KvCacheType, LoraAdapter};
 use glassbox::tools::{Registry, ToolSpec, builtin};
 
-use crate::args::{AgentArgs, ApproveArg, OutputArgs};
+use crate::args::{AgentArgs, ApproveArg, InterpreterArg, ModeArg, OutputArgs};
 use crate::error::CliError;
 use crate::sampling::Tuning;
 use crate::ui::ColorChoice;
@@ -67,6 +68,42 @@ pub(crate) struct EngineSettings {
     pub(crate) dialect: Option<String>,
 }
 
+/// What the model may use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Means {
+    /// Its programs run here.
+    pub(crate) interpreter: InterpreterArg,
+    /// How it gets at the tools.
+    pub(crate) access: ToolAccess,
+    /// The tools where none are named: `all` or `none`.
+    tools: &'static str,
+}
+
+/// Works out `--mode` and `--interpreter`.
+fn means(args: &AgentArgs) -> Result<Means, CliError> {
+    let given = args.interpreter;
+    let mode = args.mode.unwrap_or(match given {
+        Some(InterpreterArg::Wasm) => ModeArg::All,
+        Some(InterpreterArg::None) | None => ModeArg::Tool,
+    });
+    let runs = matches!(mode, ModeArg::Code | ModeArg::All);
+    match given {
+        Some(InterpreterArg::None) if runs => Err(CliError::usage(
+            "the modes `code` and `all` need an interpreter",
+            "leave out `--interpreter none`, or take `--mode tool`",
+        )),
+        Some(InterpreterArg::Wasm) if !runs => {
+            Err(CliError::usage("this mode runs no programs", "leave out `--interpreter`, or take `--mode all`"))
+        }
+        _ => {
+            let interpreter = if runs { given.unwrap_or(InterpreterArg::Wasm) } else { InterpreterArg::None };
+            let access = if mode == ModeArg::Code { ToolAccess::Code } else { ToolAccess::Both };
+            let tools = if matches!(mode, ModeArg::Chat | ModeArg::Code) { "none" } else { "all" };
+            Ok(Means { interpreter, access, tools })
+        }
+    }
+}
+
 /// Everything that an agent is made of.
 #[derive(Debug)]
 pub(crate) struct Settings {
@@ -78,6 +115,10 @@ pub(crate) struct Settings {
     pub(crate) system: Option<String>,
     /// The tools.
     pub(crate) tools: Registry,
+    /// What the model may use.
+    pub(crate) means: Means,
+    /// Where pictures and files are saved.
+    pub(crate) out: PathBuf,
     /// Whether a tool may or must be called.
     pub(crate) tool_choice: ToolChoice,
     /// Whether the person answers the calls.
@@ -98,7 +139,8 @@ impl Settings {
     /// # Errors
     /// [`CliError::Usage`] where arguments make no sense alone or together, and file errors.
     pub(crate) fn resolve(args: &AgentArgs) -> Result<Self, CliError> {
-        let tools = tools(args)?;
+        let means = means(args)?;
+        let tools = tools(args, means)?;
         let mut tuning = Tuning::default();
         for assignment in args.assignments() {
             assignment.apply(&mut tuning);
@@ -114,7 +156,9 @@ impl Settings {
                 dialect: args.dialect.clone(),
             },
             system: system(args)?,
-            tool_choice: tool_choice(&args.tool_choice, &tools)?,
+            means,
+            out: args.out.clone(),
+            tool_choice: tool_choice(&args.tool_choice, &tools, means)?,
             tools,
             manual: args.manual,
             approvals: approvals(args),
@@ -191,7 +235,7 @@ pub(crate) fn built_in() -> Result<(Registry, Vec<String>), CliError> {
     Ok((registry, harmless))
 }
 
-fn tools(args: &AgentArgs) -> Result<Registry, CliError> {
+fn tools(args: &AgentArgs, means: Means) -> Result<Registry, CliError> {
     let from_file = match &args.tools_file {
         Some(path) if !args.manual => {
             return Err(CliError::usage(
@@ -203,7 +247,7 @@ fn tools(args: &AgentArgs) -> Result<Registry, CliError> {
         None => Vec::new(),
     };
     // A file of tools stands for itself: the built-in ones are added to it only by name.
-    let default = if from_file.is_empty() { "all" } else { "none" };
+    let default = if from_file.is_empty() { means.tools } else { "none" };
     let asked = args.tools.clone().unwrap_or_else(|| vec![default.to_owned()]);
     let (catalog, harmless) = built_in()?;
     let mut names: Vec<String> = Vec::new();
@@ -243,7 +287,7 @@ fn unknown_tool(name: &str, known: &Registry) -> CliError {
     CliError::usage(format!("no tool named `{name}`{nearest}"), format!("the tools are: {known}"))
 }
 
-fn tool_choice(text: &str, tools: &Registry) -> Result<ToolChoice, CliError> {
+fn tool_choice(text: &str, tools: &Registry, means: Means) -> Result<ToolChoice, CliError> {
     let choice = match text {
         "auto" => ToolChoice::Auto,
         "none" => ToolChoice::None,
@@ -251,7 +295,7 @@ fn tool_choice(text: &str, tools: &Registry) -> Result<ToolChoice, CliError> {
         name if tools.get(name).is_some() => ToolChoice::Named(name.to_owned()),
         name => return Err(unknown_tool(name, tools)),
     };
-    if choice == ToolChoice::Required && tools.is_empty() {
+    if choice == ToolChoice::Required && tools.is_empty() && means.interpreter == InterpreterArg::None {
         return Err(CliError::usage("`--tool-choice required` needs a tool", "name one with `--tools`"));
     }
     Ok(choice)

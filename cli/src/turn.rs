@@ -10,6 +10,7 @@ use crate::ask::Question;
 use crate::error::CliError;
 use crate::input::{Input, Line};
 use crate::interrupt::Interrupts;
+use crate::pictures::OutFolder;
 use crate::render::{Transcript, call_text};
 use crate::sampling::Tuning;
 use crate::ui::{Role, Ui, printable};
@@ -31,6 +32,8 @@ pub(crate) struct Stage<'a> {
     pub(crate) input: &'a mut Option<Input>,
     /// Ctrl-C.
     pub(crate) interrupts: &'a Interrupts,
+    /// Where pictures are saved.
+    pub(crate) out: &'a OutFolder,
     /// Questions from approver and manual tools.
     pub(crate) questions: &'a mut mpsc::Receiver<Question>,
     /// Tools whose calls the person has allowed for good.
@@ -55,7 +58,7 @@ pub(crate) async fn take(
     }
     let interrupted = stage.interrupts.next();
     tokio::pin!(interrupted);
-    let mut transcript = Transcript::default();
+    let mut transcript = Transcript::new(stage.out.clone());
     let mut stop = StopReason::Done;
     let mut events = session.stream_with(text, options);
     loop {

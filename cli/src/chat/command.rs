@@ -23,6 +23,12 @@ pub(crate) enum Command {
     Set(Option<Assignment>),
     /// Show what the last turns cost.
     Stats,
+    /// Put this file into the sandbox.
+    Upload(String),
+    /// Show the sandbox's files.
+    Files,
+    /// Save this file of the sandbox.
+    Get(String),
 }
 
 /// A command that cannot be carried out: what is wrong and what to type.
@@ -35,7 +41,7 @@ pub(crate) struct CommandError {
 }
 
 /// Name, argument, and what it does; the help shows these.
-pub(crate) const COMMANDS: [(&str, &str, &str); 7] = [
+pub(crate) const COMMANDS: [(&str, &str, &str); 10] = [
     ("/help", "", "show this"),
     ("/clear", "", "forget the conversation (also `clear`)"),
     ("/exit", "", "leave (also /quit, `stop`, Ctrl-D)"),
@@ -43,6 +49,9 @@ pub(crate) const COMMANDS: [(&str, &str, &str); 7] = [
     ("/system", "[TEXT]", "show or set the instructions; `/system none` removes them"),
     ("/set", "[NAME VALUE]", "show or set the sampling: /set temperature 0.2"),
     ("/stats", "", "show what this chat has cost"),
+    ("/upload", "FILE", "put a file into the sandbox, as /mnt/data/FILE"),
+    ("/files", "", "show the sandbox's files"),
+    ("/get", "PATH", "save a file of the sandbox"),
 ];
 
 /// Names that are understood and not shown.
@@ -77,6 +86,13 @@ pub(crate) fn read(line: &str) -> Result<Command, CommandError> {
         "/exit" => Ok(Command::Exit),
         "/tools" => Ok(Command::Tools),
         "/stats" => Ok(Command::Stats),
+        "/files" => Ok(Command::Files),
+        "/upload" if !argument.is_empty() => Ok(Command::Upload(argument.to_owned())),
+        "/get" if !argument.is_empty() => Ok(Command::Get(argument.to_owned())),
+        "/upload" | "/get" => Err(CommandError {
+            message: format!("{name} takes a file"),
+            hint: if name == "/get" { "/get /mnt/data/out.csv" } else { "/upload sales.csv" }.to_owned(),
+        }),
         "/system" if argument.is_empty() => Ok(Command::System(None)),
         "/system" if argument == "none" => Ok(Command::System(Some(String::new()))),
         "/system" => Ok(Command::System(Some(argument.to_owned()))),

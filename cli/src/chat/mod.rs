@@ -1,6 +1,7 @@
 //! `glassbox` without a subcommand: a conversation.
 
 pub(crate) mod command;
+mod files;
 
 use glassbox::{Session, StopReason};
 
@@ -63,6 +64,7 @@ pub(crate) async fn chat(mut prepared: Prepared, interrupts: &Interrupts, ui: &m
                     ui,
                     input: &mut chat.input,
                     interrupts,
+                    out: &prepared.out,
                     questions: &mut prepared.questions,
                     allowed: &mut chat.allowed,
                 };
@@ -71,6 +73,18 @@ pub(crate) async fn chat(mut prepared: Prepared, interrupts: &Interrupts, ui: &m
                 if taken != Exit::Done {
                     chat.failed = taken;
                 }
+            }
+            Ok(Command::Upload(path)) => {
+                let result = files::upload(&mut chat.session, &path, ui).await;
+                chat.done(result, ui)?;
+            }
+            Ok(Command::Files) => {
+                let result = files::list(&chat.session, ui).await;
+                chat.done(result, ui)?;
+            }
+            Ok(Command::Get(path)) => {
+                let result = files::get(&chat.session, &path, &prepared.out, ui).await;
+                chat.done(result, ui)?;
             }
             Ok(command) => chat.obey(command, ui)?,
             Err(error) => {
@@ -118,6 +132,19 @@ impl Chat {
         ));
     }
 
+    /// Shows what kept a command from its end; the chat goes on.
+    fn done(&mut self, result: Result<(), CliError>, ui: &mut Ui) -> Result<(), CliError> {
+        match result {
+            Err(error @ CliError::Output(_)) => Err(error),
+            Err(error) => {
+                ui.error(&error);
+                self.failed = error.exit();
+                Ok(())
+            }
+            Ok(()) => Ok(()),
+        }
+    }
+
     fn obey(&mut self, command: Command, ui: &mut Ui) -> Result<(), CliError> {
         match command {
             Command::Clear => {
@@ -159,7 +186,12 @@ impl Chat {
                 ui.say(&format!("{} messages sent, {} in the conversation.", self.turns, self.session.messages().len()))
             }
             // Handled by the caller.
-            Command::Empty | Command::Exit | Command::Message(_) => {}
+            Command::Empty
+            | Command::Exit
+            | Command::Message(_)
+            | Command::Upload(_)
+            | Command::Files
+            | Command::Get(_) => {}
         }
         Ok(())
     }

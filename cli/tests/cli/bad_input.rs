@@ -151,3 +151,14 @@ fn a_deep_argument_is_an_observation_and_no_crash() {
     assert_eq!((outcome.out.as_str(), outcome.code), ("ok\n", Some(0)), "{}", outcome.err);
     assert!(outcome.err.contains("← invalid arguments: "), "{}", outcome.err);
 }
+
+#[test]
+fn programs_without_a_sandbox_are_told_how_to_set_it_up() {
+    let home = Home::new();
+    let model = home.script(serde_json::json!([[{"code": "print(1)"}]]));
+    let outcome = home.run(&["--model", &model, "run", "--mode", "code", "go"]);
+    assert_eq!(outcome.code, Some(1));
+    assert!(outcome.err.contains("not set up") && outcome.err.contains("glassbox setup"), "{}", outcome.err);
+    let outcome = home.run(&["--model", &model, "run", "--mode", "code", "--interpreter", "none", "go"]);
+    assert_eq!(outcome.code, Some(2));
+}
