@@ -72,12 +72,13 @@ def install():
 
 
 def _os(os):
+    # Before there is a `fork`: where there is one, it asks for hooks that WASI lacks.
+    import random  # noqa: F401
+
     process = _refusing("process", "the sandbox has no other processes", _PROCESS)
     names = [name for name in dir(os) if name.startswith(("exec", "spawn", "posix_spawn")) and name.islower()]
     for name in (*names, "system", "popen", "fork", "forkpty", "kill"):
         setattr(os, name, process)
-    # `random` asks for it wherever there is a `fork`.
-    os.register_at_fork = lambda **hooks: None
 
 
 def _subprocess(subprocess):
