@@ -13,6 +13,8 @@ mod host;
 mod interpreter;
 #[cfg(feature = "jupyter")]
 pub mod jupyter;
+#[cfg(all(feature = "launch", target_os = "linux"))]
+pub mod launch;
 mod limits;
 mod output;
 mod request;

@@ -1,0 +1,136 @@
+//! The host's side: a started program.
+
+use std::hint::black_box;
+use std::io::{self, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use tokio::process::{ChildStderr, Command};
+
+use super::cgroup::Group;
+use super::job::{self, Answer, Bind, Job, MARK};
+use super::{Plan, sys};
+use crate::InterpreterError;
+
+/// How long the launcher may take. It needs milliseconds; a machine under load more.
+const START_TIME: Duration = Duration::from_secs(20);
+
+/// A program that runs in the sandbox. Dropped, it is killed, with all that it started.
+#[derive(Debug)]
+pub struct Child {
+    launcher: tokio::process::Child,
+    control: UnixStream,
+    pid: u32,
+    /// The program's standard error.
+    pub stderr: Option<ChildStderr>,
+    /// The other end of the program's standard input and output, if it was [piped](Plan::piped).
+    pub stream: Option<UnixStream>,
+    /// Dropped last, when no process is in it.
+    _group: Option<Group>,
+}
+
+fn not_isolated(problem: impl ToString) -> InterpreterError {
+    InterpreterError::NotIsolated { problem: problem.to_string() }
+}
+
+impl Child {
+    pub(super) async fn spawn(plan: Plan) -> Result<Self, InterpreterError> {
+        let group = group(plan.resources.processes)?;
+        // The linker leaves out what nobody names.
+        black_box(&sys::ENTRY);
+        let (control, theirs) = UnixStream::pair().map_err(not_isolated)?;
+        let mut command = Command::new("/proc/self/exe");
+        command.env_clear().env(MARK, "1").kill_on_drop(true);
+        command.stdin(Stdio::from(OwnedFd::from(theirs))).stderr(Stdio::piped());
+        let stream = if plan.piped {
+            let (ours, theirs) = UnixStream::pair().map_err(not_isolated)?;
+            command.stdout(Stdio::from(OwnedFd::from(theirs)));
+            Some(ours)
+        } else {
+            command.stdout(Stdio::null());
+            None
+        };
+        let mut launcher = command.spawn().map_err(not_isolated)?;
+        // The command keeps descriptors open that belong to the launcher.
+        drop(command);
+        let job = job(plan, group.as_ref());
+        let exchange = tokio::task::spawn_blocking(move || {
+            control.set_read_timeout(Some(START_TIME))?;
+            job::write(&control, &job)?;
+            let answer: Answer = job::read(&control)?;
+            Ok((control, answer))
+        });
+        let answer = exchange.await.map_err(InterpreterError::backend)?;
+        let (control, answer) = answer.map_err(|error: io::Error| {
+            not_isolated(format!("this program cannot start itself as a launcher: {error}"))
+        })?;
+        match answer {
+            Answer::Runs(pid) => {
+                Ok(Self { stderr: launcher.stderr.take(), launcher, control, pid, stream, _group: group })
+            }
+            Answer::Failed(problem) => Err(not_isolated(problem)),
+        }
+    }
+
+    /// The program's process id outside the sandbox.
+    pub fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// Waits until the program and all that it started are gone; gives how the program ended. Cancel safe.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub async fn wait(&mut self) -> io::Result<ExitStatus> {
+        self.launcher.wait().await
+    }
+
+    /// Sends `SIGINT` to the program and those of its children that share its group.
+    ///
+    /// # Errors
+    /// Where the launcher is gone.
+    pub fn interrupt(&self) -> io::Result<()> {
+        (&self.control).write_all(b"i")
+    }
+
+    /// Kills the program and all that it started, and waits until they are gone.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub async fn kill(&mut self) -> io::Result<ExitStatus> {
+        // The launcher reads the end, and ends the program's namespace before itself.
+        self.control.shutdown(std::net::Shutdown::Both)?;
+        self.wait().await
+    }
+}
+
+/// The control group that holds the number of processes. The resource limit alone does it for users but root.
+fn group(processes: u64) -> Result<Option<Group>, InterpreterError> {
+    match Group::new(processes) {
+        Ok(group) => Ok(Some(group)),
+        Err(_) if !rustix::process::getuid().is_root() => Ok(None),
+        Err(problem) => {
+            let problem = format!("root's processes are not counted without a control group ({problem})");
+            Err(InterpreterError::NotIsolated { problem })
+        }
+    }
+}
+
+fn job(plan: Plan, group: Option<&Group>) -> Job {
+    let same = |paths: Vec<_>, writable| {
+        paths.into_iter().map(move |path: std::path::PathBuf| Bind { from: path.clone(), to: path, writable })
+    };
+    let moved = plan.binds.into_iter().map(|(from, to)| Bind { from, to, writable: true });
+    let binds = same(plan.read_only, false).chain(same(plan.read_write, true)).chain(moved).collect();
+    Job {
+        argv: plan.argv,
+        env: plan.env,
+        cwd: plan.cwd,
+        binds,
+        resources: plan.resources,
+        cgroup: group.map(Group::entrance),
+        piped: plan.piped,
+    }
+}

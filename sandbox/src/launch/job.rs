@@ -1,0 +1,80 @@
+//! What the host asks of the launcher, and what that answers: one frame each over the launcher's standard input.
+
+use std::ffi::OsString;
+use std::io::{self, Read, Write};
+use std::path::PathBuf;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+/// The most bytes of a frame: a command line and an environment are far smaller.
+const MAX_FRAME: u32 = 4 << 20;
+
+/// The variable that makes a started program a launcher.
+pub(super) const MARK: &str = "GLASSBOX_LAUNCHER";
+
+/// A folder or file as the program sees it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Bind {
+    pub(super) from: PathBuf,
+    pub(super) to: PathBuf,
+    pub(super) writable: bool,
+}
+
+/// What may be used, at most.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct Resources {
+    /// Bytes of address space of each process, if it is limited.
+    pub memory: Option<u64>,
+    /// Bytes of each file.
+    pub file_size: u64,
+    /// Open descriptors of each process.
+    pub open_files: u64,
+    /// Processes and threads, all together.
+    pub processes: u64,
+}
+
+/// All that the launcher has to know.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Job {
+    pub(super) argv: Vec<OsString>,
+    pub(super) env: Vec<(OsString, OsString)>,
+    pub(super) cwd: PathBuf,
+    pub(super) binds: Vec<Bind>,
+    pub(super) resources: Resources,
+    /// The file that takes the launcher into its control group.
+    pub(super) cgroup: Option<PathBuf>,
+    /// The program's standard input is the same socket as its standard output.
+    pub(super) piped: bool,
+}
+
+/// What became of a job.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum Answer {
+    /// The program runs, with this process id outside.
+    Runs(u32),
+    /// It does not, and why.
+    Failed(String),
+}
+
+/// Writes a frame: its length in four bytes, then JSON.
+pub(super) fn write(mut to: impl Write, value: &impl Serialize) -> io::Result<()> {
+    let body = serde_json::to_vec(value)?;
+    let length = u32::try_from(body.len()).ok().filter(|length| *length <= MAX_FRAME);
+    let length = length.ok_or_else(|| io::Error::other("the command line and the environment are too long"))?;
+    to.write_all(&length.to_le_bytes())?;
+    to.write_all(&body)
+}
+
+/// Reads a frame.
+pub(super) fn read<T: DeserializeOwned>(mut from: impl Read) -> io::Result<T> {
+    let mut length = [0; 4];
+    from.read_exact(&mut length)?;
+    let length = u32::from_le_bytes(length);
+    if length > MAX_FRAME {
+        return Err(io::Error::other("a frame is too long"));
+    }
+    let mut body = Vec::new();
+    from.take(u64::from(length)).read_to_end(&mut body)?;
+    Ok(serde_json::from_slice(&body)?)
+}

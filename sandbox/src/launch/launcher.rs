@@ -1,0 +1,151 @@
+//! The launcher process: it leaves the host's namespaces, starts the program behind walls, and ends with it.
+//!
+//! ```text
+//! host ── launcher (the host's program again; outside the process namespace)
+//!           ├── first process of the namespace: reaps; when it goes, all in the namespace go
+//!           └── the program
+//! ```
+//!
+//! A program that is the first process itself would survive its own `SIGKILL` and `SIGABRT`. A fork of the host in the
+//! launcher's place would keep a copy of every page that the host writes from then on.
+
+use std::error::Error;
+use std::io::{self, Read, Write};
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::process::{Command, Stdio};
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::process::{
+    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitOptions, getgid, getuid, kill_process, kill_process_group,
+    pidfd_open, waitid, waitpid,
+};
+
+use super::job::{self, Answer, Job, MARK};
+use super::sys::{self, Fork};
+use super::{root, wall::Walls};
+
+/// The user and group inside. Not 0: root in a user namespace has capabilities there.
+const INSIDE_ID: u32 = 1000;
+
+/// Called in every process of the host's program: goes on as the launcher if it is started as one.
+pub(super) fn enter() {
+    if std::env::var_os(MARK).is_some() {
+        run();
+    }
+}
+
+fn run() -> ! {
+    let Ok(control) = io::stdin().as_fd().try_clone_to_owned().map(UnixStream::from) else { sys::exit(1) };
+    let started = job::read(&control).map_err(Into::into).and_then(|job: Job| start(&job));
+    match started {
+        Ok((first, program)) => {
+            if job::write(&control, &Answer::Runs(program.as_raw_nonzero().get().cast_unsigned())).is_err() {
+                let _ = kill_process(first, Signal::KILL);
+                sys::exit(1);
+            }
+            watch(control, first, program)
+        }
+        Err(error) => {
+            let _ = job::write(&control, &Answer::Failed(error.to_string()));
+            sys::exit(1)
+        }
+    }
+}
+
+/// Starts the program; gives the first process of the namespace and it.
+fn start(job: &Job) -> Result<(Pid, Pid), Box<dyn Error>> {
+    if let Some(group) = &job.cgroup {
+        std::fs::write(group, "0").map_err(|error| format!("the control group {}: {error}", group.display()))?;
+    }
+    leave()?;
+    let binds = root::binds(&job.binds);
+    root::build(&binds, job.resources.file_size)?;
+    let first = fork_first()?;
+    root::enter()?;
+    sys::undumpable()?;
+    let walls = Walls::new(&binds, job.resources)?;
+    let (program, arguments) = job.argv.split_first().ok_or("no program is named")?;
+    let mut command = Command::new(program);
+    command.args(arguments).env_clear().envs(job.env.iter().map(|(name, value)| (name, value))).current_dir(&job.cwd);
+    command.stdin(if job.piped { Stdio::from(io::stdout().as_fd().try_clone_to_owned()?) } else { Stdio::null() });
+    sys::before_exec(&mut command, move || walls.close());
+    let child = command.spawn().map_err(|error| format!("`{}`: {error}", program.display()))?;
+    let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw).ok_or("no process id")?;
+    Ok((first, pid))
+}
+
+/// Leaves all namespaces of the host but that of times and control groups.
+fn leave() -> Result<(), String> {
+    let (uid, gid) = (getuid().as_raw(), getgid().as_raw());
+    let flags = libc::CLONE_NEWUSER
+        | libc::CLONE_NEWNS
+        | libc::CLONE_NEWPID
+        | libc::CLONE_NEWNET
+        | libc::CLONE_NEWIPC
+        | libc::CLONE_NEWUTS;
+    sys::unshare(flags).map_err(|error| format!("this host gives no user namespaces ({error})"))?;
+    let map = |file: &str, text: String| {
+        std::fs::write(format!("/proc/self/{file}"), text).map_err(|error| format!("/proc/self/{file}: {error}"))
+    };
+    map("setgroups", "deny".to_owned())?;
+    map("uid_map", format!("{INSIDE_ID} {uid} 1"))?;
+    map("gid_map", format!("{INSIDE_ID} {gid} 1"))
+}
+
+/// Forks the first process of the namespace, and waits until it has mounted `/proc`.
+fn fork_first() -> Result<Pid, Box<dyn Error>> {
+    let (mut reader, mut writer) = io::pipe()?;
+    match sys::fork()? {
+        Fork::Child => {
+            let ready = sys::die_with_parent().and_then(|()| root::mount_proc()).and_then(|()| sys::undumpable());
+            let said = ready.as_ref().map_or_else(ToString::to_string, |()| "ready".to_owned());
+            let _ = writer.write_all(said.as_bytes());
+            // Among them the program's output, which must end with the program.
+            let closed = sys::close_from(0);
+            if ready.and(closed).is_err() {
+                sys::exit(1);
+            }
+            sys::reap_for_ever()
+        }
+        Fork::Parent(pid) => {
+            drop(writer);
+            let mut said = String::new();
+            reader.read_to_string(&mut said)?;
+            match (said.as_str(), Pid::from_raw(pid)) {
+                ("ready", Some(pid)) => Ok(pid),
+                _ => Err(format!("a process namespace of its own: {said}").into()),
+            }
+        }
+    }
+}
+
+/// Passes interrupts on until the program ends; then ends everything else, and itself as the program did.
+///
+/// One thread does both: the system allows no second one in a process whose children live in another namespace.
+fn watch(mut control: UnixStream, first: Pid, program: Pid) -> ! {
+    let ended = pidfd_open(program, PidfdFlags::empty());
+    while let Ok(ended) = &ended {
+        let mut both = [PollFd::new(&control, PollFlags::IN), PollFd::new(ended, PollFlags::IN)];
+        let _ = poll(&mut both, None);
+        let [said, over] = both.map(|one| !one.revents().is_empty());
+        if over {
+            break;
+        }
+        // The program is not reaped while this process lives, so its id is never another's.
+        if said && matches!(control.read(&mut [0]), Ok(1)) {
+            let _ = kill_process_group(program, Signal::INT);
+        } else if said {
+            // The host is gone, or wants the end.
+            break;
+        }
+    }
+    let _ = kill_process(first, Signal::KILL);
+    let status = waitid(WaitId::Pid(program), WaitIdOptions::EXITED).ok().flatten();
+    // It is gone when all in its namespace are, the program too: so that is reaped first.
+    let _ = waitpid(Some(first), WaitOptions::empty());
+    match status.as_ref().and_then(|status| status.terminating_signal()) {
+        Some(signal) => sys::die_of(signal),
+        None => sys::exit(status.and_then(|status| status.exit_status()).unwrap_or(1)),
+    }
+}
