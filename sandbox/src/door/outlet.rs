@@ -75,8 +75,10 @@ impl Outlet {
     /// Something that the program reports of itself: an exception, or a denial of the Python side.
     pub(crate) fn report(&self, output: Output) {
         self.with(|state| {
+            // What the host has refused itself is said already.
+            let said = matches!(&output, Output::Denied { denial } if state.denied.contains(&(denial.kind as u8)));
             state.reports = state.reports.saturating_add(1);
-            if state.reports <= MAX_REPORTS {
+            if !said && state.reports <= MAX_REPORTS {
                 state.send(output);
             }
         });

@@ -17,19 +17,41 @@ use super::home::{check_private, missing};
 use super::pages::PAGE;
 use super::{Image, mapping};
 
-/// What is run before a scientific image is taken.
+/// What is run before an image is taken: the first cell, and the first exception, find all that they need. Functions, so
+/// that no name stays in the program's own module.
+const BARE: &str = "\
+def _warm():
+    import glassbox_guest.cells, glassbox_guest.magics, glassbox_guest.schemas
+    import pathlib, textwrap, tokenize, traceback
+_warm()
+del _warm
+";
+
+/// The same for a scientific image. Drawing once imports what draws; the fonts that it opened are closed again, as no
+/// session that starts from the image would have their descriptors.
 const SCIENTIFIC: &str = "\
-import matplotlib
-matplotlib.use('Agg')
-import matplotlib.pyplot, numpy, pandas, sympy
-matplotlib.pyplot.close(matplotlib.pyplot.figure())
+def _warm():
+    import glassbox_guest.cells, glassbox_guest.magics, glassbox_guest.schemas
+    import gc, io, pathlib, textwrap, tokenize, traceback
+    import matplotlib
+    matplotlib.use('Agg')
+    import matplotlib.pyplot, numpy, pandas, sympy
+    figure = matplotlib.pyplot.figure()
+    figure.gca().plot([1, 2])
+    figure.savefig(io.BytesIO(), format='png')
+    matplotlib.pyplot.close(figure)
+    matplotlib.font_manager._get_font.cache_clear()
+    del figure
+    gc.collect()
+_warm()
+del _warm
 ";
 
 impl Image {
     /// What is run before the image is taken, once the Python side is there.
     pub(super) fn prelude(self) -> &'static str {
         match self {
-            Self::Bare => "",
+            Self::Bare => BARE,
             Self::Scientific => SCIENTIFIC,
         }
     }

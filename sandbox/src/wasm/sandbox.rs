@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::future::BoxFuture;
@@ -130,6 +131,8 @@ impl Sandbox {
             checkpoint: None,
             files: SavedFiles::default(),
             changed: false,
+            spent: Duration::ZERO,
+            cost: Duration::ZERO,
         };
         task.open(saved).await?;
         let (commands, receiver) = mpsc::unbounded_channel();

@@ -1,7 +1,8 @@
 //! The task that owns a session's instance and runs its cells one after another.
 //!
 //! Whatever ends an instance, the session goes on from the state before the cell. For that the state is saved when a
-//! session has nothing to do, so that no cell waits for it; where cells come faster than that, an older state is there.
+//! session has nothing to do, so that no cell waits for it. Where cells come faster than that, it is saved between two of
+//! them once saving takes little beside what they took; until then, an older state is there.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -26,6 +27,8 @@ use super::watch::{Cause, Watch};
 const IDLE: Duration = Duration::from_millis(5);
 /// Bytes of changed pages that are saved without being asked for; a session with more goes back to an older state.
 const CHECKPOINT_LIMIT: u64 = 128 << 20;
+/// Saving may take so small a part of the time of cells that follow each other at once.
+const CHECKPOINT_SHARE: u32 = 20;
 
 /// A session's task.
 pub(super) struct Task {
@@ -49,6 +52,10 @@ pub(super) struct Task {
     pub(super) files: SavedFiles,
     /// The state has changed since the checkpoint.
     pub(super) changed: bool,
+    /// What cells have taken since then.
+    pub(super) spent: Duration,
+    /// What saving took last time.
+    pub(super) cost: Duration,
 }
 
 impl Task {
@@ -68,7 +75,12 @@ impl Task {
             };
             match command {
                 None => return,
-                Some(Command::Run(cell)) => self.run_cell(*cell).await,
+                Some(Command::Run(cell)) => {
+                    if self.changed && self.spent > self.cost.saturating_mul(CHECKPOINT_SHARE) {
+                        self.make_checkpoint().await;
+                    }
+                    self.run_cell(*cell).await;
+                }
                 Some(Command::Snapshot(reply)) => {
                     let _ = reply.send(self.snapshot().await);
                 }
@@ -134,6 +146,7 @@ impl Task {
                 outlet.finish([]);
                 self.cells = self.cells.saturating_add(1);
                 self.changed = true;
+                self.spent = self.spent.saturating_add(started.elapsed());
                 let (execution, told) = turned.ending.map_or((None, None), |ending| (ending.execution, ending.told));
                 self.told = told;
                 execution.unwrap_or(match (turned.status, turned.interrupted) {
@@ -193,6 +206,7 @@ impl Task {
         self.cells = saved.map_or(0, |saved| saved.cells);
         self.told = saved.and_then(|saved| saved.told.clone());
         self.changed = false;
+        self.spent = Duration::ZERO;
         Ok(())
     }
 
@@ -235,12 +249,15 @@ impl Task {
     }
 
     async fn make_checkpoint(&mut self) {
+        let started = Instant::now();
         self.changed = false;
+        self.spent = Duration::ZERO;
         match self.save(CHECKPOINT_LIMIT).await {
             Ok(Some(saved)) => self.checkpoint = Some(saved),
             Ok(None) => {}
             Err(error) => tracing::warn!(%error, "the state of a session could not be saved"),
         }
+        self.cost = started.elapsed();
     }
 
     async fn save_all(&mut self) -> Result<Saved, InterpreterError> {
