@@ -72,9 +72,9 @@ def install():
 
 
 def _os(os):
-    # Before there is a `fork`: where there is one, it asks for hooks that WASI lacks.
-    import random  # noqa: F401
-
+    # `random`, `asyncio` and others ask for it wherever there is a `fork`, and WASI has neither.
+    if not hasattr(os, "register_at_fork"):
+        os.register_at_fork = lambda **hooks: None
     process = _refusing("process", "the sandbox has no other processes", _PROCESS)
     names = [name for name in dir(os) if name.startswith(("exec", "spawn", "posix_spawn")) and name.islower()]
     for name in (*names, "system", "popen", "fork", "forkpty", "kill"):
