@@ -3,6 +3,15 @@
 //! Needs what `glassbox setup` makes.
 
 #![cfg(feature = "wasm")]
+#![allow(
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "a test may panic; its helpers are shared between test files"
+)]
 
 #[macro_use]
 mod suite;

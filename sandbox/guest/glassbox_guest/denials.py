@@ -72,13 +72,20 @@ def install():
 
 
 def _os(os):
-    # `random`, `asyncio` and others ask for it wherever there is a `fork`, and WASI has neither.
-    if not hasattr(os, "register_at_fork"):
-        os.register_at_fork = lambda **hooks: None
     process = _refusing("process", "the sandbox has no other processes", _PROCESS)
     names = [name for name in dir(os) if name.startswith(("exec", "spawn", "posix_spawn")) and name.islower()]
-    for name in (*names, "system", "popen", "fork", "forkpty", "kill"):
+    for name in (*names, "system", "popen", "kill"):
         setattr(os, name, process)
+    if not hasattr(os, "fork"):
+        os.__getattr__ = _without_fork
+
+
+def _without_fork(name):
+    """Explains `os.fork` without making one: where it is found, `random`, `asyncio` and others ask for its hooks."""
+    message = f"module 'os' has no attribute {name!r}"
+    if name in ("fork", "forkpty"):
+        message += f": the sandbox has no other processes; {_PROCESS}"
+    raise AttributeError(message, name=name)
 
 
 def _subprocess(subprocess):

@@ -13,7 +13,7 @@ use crate::{CellEvent, InterpreterError, Limits, Output, guest};
 
 use super::folder::Folder;
 use super::pages::{PAGE, different, page, page_mut, written};
-use super::program::Program;
+use super::program::{PACKAGES, Program};
 use super::saved::{Saved, SavedMemory, bad};
 use super::state::{Host, forget_interrupt, look};
 use super::watch::{Cause, Watch};
@@ -53,6 +53,9 @@ impl Instance {
         let mut instance = Self::based(program, folder, limits, clock).await?;
         let source = if program.image.is_some() { guest::FRESH } else { guest::BOOTSTRAP };
         instance.run_own(source).await?;
+        if program.has_packages() {
+            instance.run_own(&format!("__import__('sys').path.append({PACKAGES:?})")).await?;
+        }
         Ok(instance)
     }
 

@@ -15,7 +15,11 @@ use super::pages::PAGE;
 /// The file must not be cut short while it is mapped; images are written under another name, renamed and never changed.
 pub(super) fn map(memory: &mut [u8], image: &File) -> io::Result<()> {
     let (start, length) = (memory.as_mut_ptr(), memory.len());
-    if length == 0 || length % PAGE != 0 || start.addr() % PAGE != 0 || image.metadata()?.len() < length as u64 {
+    if length == 0
+        || !length.is_multiple_of(PAGE)
+        || !start.addr().is_multiple_of(PAGE)
+        || image.metadata()?.len() < length as u64
+    {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "the image does not fit the memory"));
     }
     // SAFETY: MAP_FIXED replaces what is mapped at these addresses, and nothing else: start and length are whole pages.

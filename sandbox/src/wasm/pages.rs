@@ -22,7 +22,7 @@ const PRESENT: u64 = 1 << 63;
 /// The pages, by number from the start of `memory`, that may have been written since it was mapped. Some that were only
 /// read may be among them.
 pub(super) fn written(memory: &[u8]) -> io::Result<Vec<u32>> {
-    if rustix::param::page_size() != PAGE || memory.as_ptr().addr() % PAGE != 0 {
+    if rustix::param::page_size() != PAGE || !memory.as_ptr().addr().is_multiple_of(PAGE) {
         return Err(io::Error::new(io::ErrorKind::Unsupported, "pages of another size"));
     }
     let map = File::open("/proc/self/pagemap")?;

@@ -31,7 +31,7 @@ const MATPLOTLIB_DATA: &str = "/usr/local/lib/python315.zip/matplotlib/mpl-data"
 /// Where fonts lie inside.
 const FONTS: &str = "/usr/local/share/fonts";
 /// Where further packages lie inside.
-const PACKAGES: &str = "/usr/local/lib/site-packages";
+pub(super) const PACKAGES: &str = "/usr/local/lib/site-packages";
 
 /// What all sessions of a sandbox share.
 pub(super) struct Program {
@@ -84,6 +84,11 @@ impl Program {
     /// What a session's memory starts from.
     pub(super) fn base(&self) -> &str {
         self.image.as_ref().map_or(&self.key, |(key, _)| key)
+    }
+
+    /// Whether programs have further packages.
+    pub(super) fn has_packages(&self) -> bool {
+        self.packages.is_some()
     }
 
     /// What holds on this machine, tried out where it was not yet.

@@ -93,7 +93,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Saved, InterpreterError> {
     let (length, rest) = rest.split_first_chunk().ok_or_else(damaged)?;
     let (header, rest) = rest.split_at_checked(u32::from_le_bytes(*length) as usize).ok_or_else(damaged)?;
     let header: Header = serde_json::from_slice(header).map_err(|error| bad(format!("its header: {error}")))?;
-    if header.memory % WASM_PAGE != 0 {
+    if !header.memory.is_multiple_of(WASM_PAGE) {
         return Err(damaged());
     }
     let numbers = numbers(&header.pages, header.memory).ok_or_else(damaged)?;
