@@ -9,6 +9,10 @@ pub(crate) const TURN: &str = "__import__('glassbox_guest').turn()";
 /// Makes a session that starts from an image its own.
 pub(crate) const FRESH: &str = "__import__('glassbox_guest').fresh()";
 
+/// Fails where a program has broken what a turn needs.
+pub(crate) const PROBE: &str =
+    "__import__('glassbox_guest').turn.__code__, __import__('sys').modules['glassbox_guest.cells']";
+
 macro_rules! modules {
     ($($name:literal),* $(,)?) => {
         &[$(($name, include_str!(concat!("../guest/glassbox_guest/", $name, ".py")))),*]

@@ -46,8 +46,10 @@ pub(crate) struct RunningCell {
 
 /// How the Python side ended a cell.
 pub(crate) struct Ending {
-    /// How, as the caller reads it; `None` where it never said.
+    /// How, as the caller reads it; `None` where it never said, as a program has broken it.
     pub(crate) execution: Option<Execution>,
+    /// It asked for the cell, so some of it may have run.
+    pub(crate) fetched: bool,
     /// Tool calls made.
     pub(crate) calls: u32,
     /// What the Python side now knows of tools.
@@ -80,7 +82,7 @@ impl RunningCell {
                 Execution::Error
             }
         });
-        Ending { execution, calls: self.calls, told: self.told }
+        Ending { execution, fetched: self.fetched, calls: self.calls, told: self.told }
     }
 
     pub(super) async fn handle(&mut self, request: Request) -> Result<Value, Refusal> {

@@ -94,6 +94,11 @@ impl Outlet {
         });
     }
 
+    /// Something that the host says.
+    pub(crate) fn say(&self, output: Output) {
+        self.with(|state| state.send(output));
+    }
+
     /// The host's last words on the cell, after all that the program wrote.
     pub(crate) fn finish(&self, last: impl IntoIterator<Item = Output>) {
         self.with(|state| {

@@ -16,7 +16,7 @@ use super::pages::{PAGE, different, page, page_mut, written};
 use super::program::{PACKAGES, Program};
 use super::saved::{Saved, SavedMemory, bad};
 use super::state::{Host, forget_interrupt, look};
-use super::watch::{Cause, Watch};
+use super::watch::Watch;
 
 /// How long starting may take: importing what a scientific image holds takes seconds, on a busy machine many.
 const START_LIMIT: Duration = Duration::from_secs(300);
@@ -37,8 +37,6 @@ pub(super) struct Turned {
     pub(super) status: wasmtime::Result<i32>,
     /// What the Python side said of its end.
     pub(super) ending: Option<Ending>,
-    /// Why it was interrupted, where it was.
-    pub(super) interrupted: Option<Cause>,
 }
 
 impl Instance {
@@ -224,8 +222,8 @@ except KeyboardInterrupt: pass
         let status = self.enter(guest::TURN).await;
         let host = self.host();
         host.outlet = None;
-        let interrupted = host.watch.take().and_then(|watch| watch.interrupted());
-        Turned { status, ending: host.door.end().map(RunningCell::ending), interrupted }
+        host.watch = None;
+        Turned { status, ending: host.door.end().map(RunningCell::ending) }
     }
 
     /// One turn of CPython's: runs `source` in `__main__`.

@@ -8,10 +8,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 use wasmtime_wasi::I32Exit;
 
 use crate::door::{Job, Outlet};
-use crate::{CellUsage, Execution, Interpreter, InterpreterError, Limits, Output, Recovery, Snapshot};
+use crate::{
+    CellUsage, ExecuteRequest, Execution, Interpreter, InterpreterError, Limits, Output, Recovery, Snapshot, guest,
+};
 
 use super::folder::Folder;
 use super::instance::{Instance, Turned};
@@ -29,6 +32,19 @@ const IDLE: Duration = Duration::from_millis(5);
 const CHECKPOINT_LIMIT: u64 = 128 << 20;
 /// Saving may take so small a part of the time of cells that follow each other at once.
 const CHECKPOINT_SHARE: u32 = 20;
+
+/// Why a session is lost whose Python side does not answer any more.
+const BROKEN: &str = "a program broke the Python side of the session";
+
+/// How a cell's turn ended.
+enum Ended {
+    /// As the Python side says.
+    Well(Execution),
+    /// With the instance, for this reason.
+    Lost(String),
+    /// Before any of the cell ran, as an earlier cell broke the Python side.
+    NotBegun,
+}
 
 /// A session's task.
 pub(super) struct Task {
@@ -110,10 +126,6 @@ impl Task {
             sender.finished(Execution::Interrupted, CellUsage::default());
             return;
         }
-        let Some(instance) = &mut self.instance else {
-            sender.failed(InterpreterError::backend("the session was lost and could not begin anew"));
-            return;
-        };
         let started = Instant::now();
         // Files may have been put since the last cell. Where they are too many to be kept, they stay as a cell leaves them.
         let files = SavedFiles::save(&self.folder, &self.limits, &self.files).ok();
@@ -122,41 +134,30 @@ impl Task {
         }
         self.number = self.number.saturating_add(1);
         self.current.set(Some(token.clone()));
-        let interruptible = !instance.host().interrupt.is_empty();
-        let watch = Watch::new(&self.limits, interruptible, token, started);
-        let job = Job {
-            source: request.source,
-            number: self.number,
-            tools: request.tools,
-            input: request.input,
-            cancellation: watch.calls(),
-            host_calls: self.limits.host_calls,
-            told: self.told.take(),
-        };
         let outlet = Outlet::new(sender.clone(), &self.limits);
-        let turned = instance.run_cell(job, outlet.clone(), watch).await;
+        let mut usage = CellUsage::default();
+        let mut turned = self.turn(&request, &outlet, token.clone(), started, &mut usage).await;
+        if let Some(Ended::NotBegun) = turned {
+            // Nothing of this cell has run yet, so it can run where the Python side is whole.
+            let recovery = self.recover(None).await;
+            outlet.say(Output::SessionLost { reason: BROKEN.to_owned(), recovery });
+            turned = self.turn(&request, &outlet, token, started, &mut usage).await;
+        }
         self.current.set(None);
-        let mut usage = CellUsage {
-            elapsed: started.elapsed(),
-            memory: instance.memory_bytes(),
-            host_calls: turned.ending.as_ref().map_or(0, |ending| ending.calls),
-        };
-        let execution = match lost(&turned, &self.limits) {
+        let execution = match turned {
             None => {
+                sender.failed(InterpreterError::backend("the session was lost and could not begin anew"));
+                return;
+            }
+            Some(Ended::Well(execution)) => {
                 outlet.finish([]);
                 self.cells = self.cells.saturating_add(1);
                 self.changed = true;
                 self.spent = self.spent.saturating_add(started.elapsed());
-                let (execution, told) = turned.ending.map_or((None, None), |ending| (ending.execution, ending.told));
-                self.told = told;
-                execution.unwrap_or(match (turned.status, turned.interrupted) {
-                    // The Python side never said: the program has changed it.
-                    (Ok(0), _) => Execution::Ok,
-                    (_, Some(_)) => Execution::Interrupted,
-                    _ => Execution::Error,
-                })
+                execution
             }
-            Some(reason) => {
+            Some(ended) => {
+                let reason = if let Ended::Lost(reason) = ended { reason } else { BROKEN.to_owned() };
                 let recovery = self.recover(files.as_ref()).await;
                 outlet.finish([Output::SessionLost { reason, recovery }]);
                 Execution::Restarted
@@ -164,6 +165,42 @@ impl Task {
         };
         usage.elapsed = started.elapsed();
         sender.finished(execution, usage);
+    }
+
+    /// Lets the instance run the cell; none where there is no instance.
+    async fn turn(
+        &mut self,
+        request: &ExecuteRequest,
+        outlet: &Outlet,
+        token: CancellationToken,
+        started: Instant,
+        usage: &mut CellUsage,
+    ) -> Option<Ended> {
+        let instance = self.instance.as_mut()?;
+        let interruptible = !instance.host().interrupt.is_empty();
+        let watch = Watch::new(&self.limits, interruptible, token, started);
+        let job = Job {
+            source: request.source.clone(),
+            number: self.number,
+            tools: request.tools.clone(),
+            input: request.input.clone(),
+            cancellation: watch.calls(),
+            host_calls: self.limits.host_calls,
+            told: self.told.take(),
+        };
+        let turned = instance.run_cell(job, outlet.clone(), watch).await;
+        usage.memory = instance.memory_bytes();
+        usage.host_calls = turned.ending.as_ref().map_or(0, |ending| ending.calls);
+        if let Some(reason) = lost(&turned, &self.limits) {
+            return Some(Ended::Lost(reason));
+        }
+        let ending = turned.ending?;
+        self.told = ending.told;
+        Some(match ending.execution {
+            Some(execution) => Ended::Well(execution),
+            None if ending.fetched => Ended::Lost(BROKEN.to_owned()),
+            None => Ended::NotBegun,
+        })
     }
 
     /// Replaces a lost instance by one in the state before the cell, or the nearest there is. `files` are those that the
@@ -252,6 +289,14 @@ impl Task {
         let started = Instant::now();
         self.changed = false;
         self.spent = Duration::ZERO;
+        // A state whose Python side is broken is none to go back to.
+        let sound = match &mut self.instance {
+            Some(instance) => instance.run_own(guest::PROBE).await.is_ok(),
+            None => false,
+        };
+        if !sound {
+            return;
+        }
         match self.save(CHECKPOINT_LIMIT).await {
             Ok(Some(saved)) => self.checkpoint = Some(saved),
             Ok(None) => {}

@@ -73,11 +73,6 @@ impl Watch {
         self.waited = waited;
     }
 
-    /// Why it was stopped, where it was.
-    pub(super) fn interrupted(&self) -> Option<Cause> {
-        self.interrupted.map(|(_, cause)| cause)
-    }
-
     fn soft_end(&self) -> Instant {
         after(self.started, self.soft.saturating_add(self.waited))
     }

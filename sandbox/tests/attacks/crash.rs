@@ -37,7 +37,8 @@ pub async fn builtins_deleted(backend: Under<'_>) {
 
 pub async fn modules_deleted(backend: Under<'_>) {
     attack(backend, "import sys\nsys.modules.clear()", ANY).await;
-    attack(backend, "import sys\nfor name in list(sys.modules):\n    if name != 'sys': sys.modules[name] = None", ANY).await;
+    attack(backend, "import sys\nfor name in list(sys.modules):\n    if name != 'sys': sys.modules[name] = None", ANY)
+        .await;
 }
 
 pub async fn main_module_emptied(backend: Under<'_>) {
@@ -47,7 +48,12 @@ pub async fn main_module_emptied(backend: Under<'_>) {
 
 pub async fn descriptors_closed(backend: Under<'_>) {
     attack(backend, "import os\nos.closerange(0, 1000)", ANY).await;
-    attack(backend, "import os\nfd = os.open('f', os.O_CREAT | os.O_RDWR)\nos.dup2(fd, 1)\nos.dup2(fd, 2)\nprint('x')", ANY).await;
+    attack(
+        backend,
+        "import os\nfd = os.open('f', os.O_CREAT | os.O_RDWR)\nos.dup2(fd, 1)\nos.dup2(fd, 2)\nprint('x')",
+        ANY,
+    )
+    .await;
 }
 
 pub async fn guest_replaced(backend: Under<'_>) {

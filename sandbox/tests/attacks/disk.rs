@@ -85,7 +85,8 @@ pub async fn deleting_makes_room(backend: Under<'_>) {
     let session = backend.open().await.unwrap();
     let source = "import os\nfor n in range(20):\n    with open('big', 'wb') as f: f.write(b'0' * 5_000_000)\n    os.remove('big')\nprint('end')";
     attack_in(&session, source, &[Prints("end\n")]).await;
-    let source = "import os\nfor n in range(500):\n    open(f'f{n}', 'w').close()\n    os.remove(f'f{n}')\nprint('end')";
+    let source =
+        "import os\nfor n in range(500):\n    open(f'f{n}', 'w').close()\n    os.remove(f'f{n}')\nprint('end')";
     attack_in(&session, source, &[Prints("end\n")]).await;
 }
 

@@ -35,7 +35,8 @@ pub async fn nesting(backend: Under<'_>) {
 }
 
 pub async fn two_hundred_megabytes(backend: Under<'_>) {
-    let source = "try:\n    answer = door(b'x' * 200_000_000)\n    print(b'error' in answer)\nexcept Exception: print(True)";
+    let source =
+        "try:\n    answer = door(b'x' * 200_000_000)\n    print(b'error' in answer)\nexcept Exception: print(True)";
     knock(backend, source, &[Prints("True\n"), Raises("MemoryError"), Killed]).await;
 }
 
@@ -62,12 +63,14 @@ pub async fn flood_of_calls(backend: Under<'_>) {
 
 pub async fn call_from_within_a_call_of_the_host(backend: Under<'_>) {
     let session = backend.open().await.unwrap();
-    let source = format!("{DOOR}import signal\ndef again(*a):\n    door(b'{{}}')\nsignal.signal(signal.SIGINT, again)\nfor _ in range(1000): door(b'{{}}')\nprint('end')");
+    let source = format!(
+        "{DOOR}import signal\ndef again(*a):\n    door(b'{{}}')\nsignal.signal(signal.SIGINT, again)\nfor _ in range(1000): door(b'{{}}')\nprint('end')"
+    );
     attack_in(&session, &source, &[Prints("end\n")]).await;
 }
 
 macro_rules! knocked {
-    ($backend:path) => {
+    ($backend:ident) => {
         attacked!($backend, door: [
             garbage, json_that_is_no_request, nesting, two_hundred_megabytes, cell_asked_for_twice, end_told_too_early,
             tool_that_was_not_offered, flood_of_calls, call_from_within_a_call_of_the_host,

@@ -7,6 +7,7 @@
 
 pub mod crash;
 pub mod disk;
+#[macro_use]
 pub mod door;
 pub mod memory;
 pub mod output;

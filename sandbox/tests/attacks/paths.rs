@@ -106,7 +106,9 @@ pub async fn folder_swapped_for_a_link_before_the_host_reads(backend: Under<'_>)
     attack_in(&session, source, &[Ends]).await;
     let folder = target.file();
     let folder = folder.parent().unwrap().display().to_string();
-    let source = format!("import os\ntry:\n    os.unlink('d')\nexcept OSError: pass\ntry: os.symlink({folder:?}, 'd')\nexcept OSError: pass");
+    let source = format!(
+        "import os\ntry:\n    os.unlink('d')\nexcept OSError: pass\ntry: os.symlink({folder:?}, 'd')\nexcept OSError: pass"
+    );
     suite::run(&session, &source).await;
     let got = session.get_file("/mnt/data/d/secret.txt").await;
     assert!(got.is_err(), "the host followed the link: {got:?}");

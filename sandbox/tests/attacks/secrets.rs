@@ -12,15 +12,18 @@ type Under<'a> = &'a Arc<dyn Backend>;
 pub async fn environment_of_the_host(backend: Under<'_>) {
     // Cargo sets this one for every test.
     assert!(std::env::var("CARGO_PKG_NAME").is_ok());
-    let source = "import os\nprint([k for k in os.environ if k.startswith('CARGO')], os.environ.get('HOME') == '/root')";
+    let source =
+        "import os\nprint([k for k in os.environ if k.startswith('CARGO')], os.environ.get('HOME') == '/root')";
     let ran = attack(backend, source, &[Ends]).await;
     assert!(ran.stdout().starts_with("[] "), "{}", ran.stdout());
 }
 
 pub async fn connection_to_the_host(backend: Under<'_>) {
-    let source = "import socket\ns = socket.socket()\ns.settimeout(0.5)\ns.connect(('127.0.0.1', PORT))\ns.send(b'hello')";
+    let source =
+        "import socket\ns = socket.socket()\ns.settimeout(0.5)\ns.connect(('127.0.0.1', PORT))\ns.send(b'hello')";
     attack(backend, source, &[Raises("")]).await;
-    let source = "import socket\ns = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\ns.sendto(b'x', ('127.0.0.1', PORT))";
+    let source =
+        "import socket\ns = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\ns.sendto(b'x', ('127.0.0.1', PORT))";
     attack(backend, source, &[Raises(""), Ends]).await;
 }
 
@@ -31,7 +34,8 @@ pub async fn name_looked_up(backend: Under<'_>) {
 pub async fn web_request(backend: Under<'_>) {
     let source = "import urllib.request\nurllib.request.urlopen(f'http://127.0.0.1:{PORT}/', timeout=0.5)";
     attack(backend, source, &[Raises("")]).await;
-    let source = "import asyncio\nreader, writer = await asyncio.wait_for(asyncio.open_connection('127.0.0.1', PORT), 0.5)";
+    let source =
+        "import asyncio\nreader, writer = await asyncio.wait_for(asyncio.open_connection('127.0.0.1', PORT), 0.5)";
     attack(backend, source, &[Raises("")]).await;
 }
 
