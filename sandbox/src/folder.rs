@@ -14,7 +14,7 @@ use rustix::fs::{
 use rustix::io::Errno;
 use tempfile::TempDir;
 
-use crate::{FileInfo, InterpreterError, Limits};
+use crate::{FileInfo, InterpreterError, Limits, sweep};
 
 /// The folders that a program may write, and their names on the host.
 pub(crate) const FOLDERS: [(&str, &str); 2] = [("/mnt/data", "data"), ("/tmp", "tmp")];
@@ -50,17 +50,19 @@ pub(crate) struct Item {
 impl Folder {
     /// A new one, for this user alone.
     pub(crate) fn new() -> std::io::Result<Self> {
+        sweep::once();
         Self::new_in(&std::env::temp_dir())
     }
 
     /// A new one below `root`.
     pub(crate) fn new_in(root: &Path) -> std::io::Result<Self> {
-        let dir = tempfile::Builder::new().prefix("glassbox-session-").tempdir_in(root)?;
+        let dir = tempfile::Builder::new().prefix(sweep::PREFIX).tempdir_in(root)?;
         for name in FOLDERS.map(|(_, name)| name).into_iter().chain([EMPTY]) {
             std::fs::create_dir(dir.path().join(name))?;
         }
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let root = rustix::fs::open(dir.path(), flags, Mode::empty())?;
+        sweep::hold(&root)?;
         Ok(Self { dir, root })
     }
 

@@ -19,6 +19,8 @@ mod limits;
 mod output;
 mod request;
 mod stubs;
+#[cfg(any(feature = "wasm", feature = "jupyter"))]
+mod sweep;
 #[cfg(feature = "wasm")]
 pub mod wasm;
 
