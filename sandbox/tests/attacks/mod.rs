@@ -9,6 +9,8 @@ pub mod crash;
 pub mod disk;
 #[macro_use]
 pub mod door;
+#[macro_use]
+pub mod many;
 pub mod memory;
 pub mod output;
 pub mod paths;
