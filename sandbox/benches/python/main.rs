@@ -1,0 +1,230 @@
+//! How fast is the sandbox, what does a session cost, and how does it stand beside the other ways to run Python?
+//!
+//! `cargo bench -p glassbox-sandbox --bench python` after `glassbox setup`. Both sides of a question run in turn in one
+//! process, `GLASSBOX_BENCH_ROUNDS` rounds (default 20); the table shows medians. `GLASSBOX_BENCH_PYTHON` names the
+//! Python that stands for the other side (default `python3`); what it has installed of `pydantic_monty` and `smolagents`
+//! is measured too.
+
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a benchmark prints, and ends at once where it cannot run"
+)]
+
+mod suite;
+
+use std::process::Command;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures::StreamExt;
+use glassbox_sandbox::wasm::{Image, Sandbox};
+use glassbox_sandbox::{Backend, CellEvent, ExecuteRequest, Execution, HostTools, Interpreter, Limits, Output};
+use glassbox_tools::{AutoApprover, Gate, Limits as GateLimits, Registry, builtin, tools};
+
+/// Runs a cell, and gives what it printed.
+async fn run(session: &Arc<dyn Interpreter>, request: ExecuteRequest) -> String {
+    let mut events = session.execute(request);
+    let mut printed = String::new();
+    while let Some(event) = events.next().await {
+        match event.expect("the interpreter works") {
+            CellEvent::Output { output: Output::Stdout { text } } => printed.push_str(&text),
+            CellEvent::Finished { execution, .. } => assert_eq!(execution, Execution::Ok, "{printed}"),
+            CellEvent::Output { .. } => {}
+        }
+    }
+    printed
+}
+
+async fn cell(session: &Arc<dyn Interpreter>, source: &str) -> String {
+    run(session, ExecuteRequest::new(source)).await
+}
+
+/// The median of `rounds` times, after one that is not counted.
+async fn median(rounds: usize, mut once: impl AsyncFnMut() -> Duration) -> Duration {
+    once().await;
+    let mut times = Vec::new();
+    for _ in 0..rounds {
+        times.push(once().await);
+    }
+    times.sort_unstable();
+    times.get(times.len() / 2).copied().unwrap_or_default()
+}
+
+fn row(question: &str, time: Duration) {
+    let micros = time.as_secs_f64() * 1e6;
+    if micros < 1000.0 {
+        println!("{question:<58} {micros:>10.1} µs");
+    } else {
+        println!("{question:<58} {:>10.2} ms", micros / 1e3);
+    }
+}
+
+fn sandbox(image: Image) -> Sandbox {
+    let limits = Limits { memory: 1 << 30, soft_time: Duration::from_secs(300), ..Limits::default() };
+    let built = Sandbox::builder().image(image).limits(limits).build();
+    built.unwrap_or_else(|error| panic!("{error}; {}", error.hint().unwrap_or_default()))
+}
+
+#[tokio::main(flavor = "multi_thread", worker_threads = 2)]
+async fn main() {
+    // `cargo test --benches` only asks whether it starts.
+    if std::env::args().any(|arg| arg == "--test" || arg == "--list") {
+        return;
+    }
+    let rounds = std::env::var("GLASSBOX_BENCH_ROUNDS").ok().and_then(|n| n.parse().ok()).unwrap_or(20);
+    let python = std::env::var("GLASSBOX_BENCH_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+    println!("medians of {rounds} rounds\n");
+    let start = Instant::now();
+    let bare = sandbox(Image::Bare);
+    cell(&bare.open().await.unwrap(), "1 + 1").await;
+    row("engine, compiled code, session, first cell, from nothing", start.elapsed());
+    sessions(&bare, "bare", "x = 41", rounds).await;
+    let scientific = sandbox(Image::Scientific);
+    sessions(&scientific, "scientific", "import numpy, pandas, matplotlib.pyplot, sympy", rounds).await;
+    let plot = "import matplotlib.pyplot as plt\nplt.plot([1, 3, 2])\nplt.title('x')";
+    let session = scientific.open().await.unwrap();
+    row("a plot as PNG, scientific", median(rounds.min(5), async || timed(&session, plot).await).await);
+    tool_call(&bare, rounds).await;
+    memory(&bare, "bare").await;
+    memory(&scientific, "scientific").await;
+    computing(&bare, &python).await;
+    peers(&bare, &python, rounds).await;
+}
+
+async fn timed(session: &Arc<dyn Interpreter>, source: &str) -> Duration {
+    let start = Instant::now();
+    cell(session, source).await;
+    start.elapsed()
+}
+
+async fn sessions(sandbox: &Sandbox, name: &str, first: &str, rounds: usize) {
+    let open = median(rounds, async || {
+        let start = Instant::now();
+        let session = sandbox.open().await.unwrap();
+        let took = start.elapsed();
+        drop(session);
+        took
+    })
+    .await;
+    row(&format!("open a session, {name}"), open);
+    let cold = median(rounds, async || {
+        let session = sandbox.open().await.unwrap();
+        timed(&session, first).await
+    })
+    .await;
+    row(&format!("its first cell (`{first}`), {name}"), cold);
+    let session = sandbox.open().await.unwrap();
+    cell(&session, first).await;
+    row(&format!("a further cell, {name}"), median(rounds * 5, async || timed(&session, "y = 1").await).await);
+    cell(&session, "data = list(range(50_000))").await;
+    let saved = session.snapshot().await.unwrap();
+    println!("{:<58} {:>10.2} MiB", format!("a snapshot's size, {name}"), saved.data.len() as f64 / 1048576.0);
+    let time = async |what: &str, once: &mut dyn FnMut() -> futures::future::BoxFuture<'static, ()>| {
+        let took = median(rounds, async || {
+            let start = Instant::now();
+            once().await;
+            start.elapsed()
+        })
+        .await;
+        row(&format!("{what}, {name}"), took);
+    };
+    let of = |session: &Arc<dyn Interpreter>| Arc::clone(session);
+    time("snapshot", &mut || {
+        let session = of(&session);
+        Box::pin(async move { drop(session.snapshot().await.unwrap()) })
+    })
+    .await;
+    time("restore", &mut || {
+        let (session, saved) = (of(&session), saved.clone());
+        Box::pin(async move { session.restore(&saved).await.unwrap() })
+    })
+    .await;
+    time("fork", &mut || {
+        let session = of(&session);
+        Box::pin(async move { drop(session.fork().await.unwrap()) })
+    })
+    .await;
+}
+
+async fn tool_call(sandbox: &Sandbox, rounds: usize) {
+    let registry = Registry::of(tools![builtin::calculator]).unwrap();
+    let gate = Gate::new(registry, Arc::new(AutoApprover), GateLimits::default());
+    let session = sandbox.open().await.unwrap();
+    let calls = async |source: &str| {
+        let tools = HostTools::new(gate.clone(), Arc::new(()), "call-1").unwrap();
+        let start = Instant::now();
+        run(&session, ExecuteRequest::new(source).with_tools(tools)).await;
+        start.elapsed()
+    };
+    let many = median(rounds, async || calls("for _ in range(500): calculator(expression='1+1')").await).await;
+    let none = median(rounds, async || calls("for _ in range(500): pass").await).await;
+    row("a tool call from code, through the gate", many.saturating_sub(none) / 500);
+    let raw = "from glassbox_guest import door\nfor _ in range(500): door(b'{}')";
+    let many = median(rounds, async || timed(&session, raw).await).await;
+    row("a bare call of the door", many.saturating_sub(none) / 500);
+}
+
+fn kib(key: &str) -> u64 {
+    let rollup = std::fs::read_to_string("/proc/self/smaps_rollup").unwrap_or_default();
+    let lines = rollup.lines().filter(|line| line.starts_with(key));
+    lines.filter_map(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok()).sum()
+}
+
+async fn memory(sandbox: &Sandbox, name: &str) {
+    let (rss, private) = (kib("Rss:"), kib("Private_Dirty:"));
+    let mut kept = Vec::new();
+    for wanted in [1_usize, 10, 100] {
+        while kept.len() < wanted {
+            let session = sandbox.open().await.unwrap();
+            cell(&session, "x = 1 + 1").await;
+            kept.push(session);
+        }
+        let each = |now: u64, before: u64| now.saturating_sub(before) as f64 / 1024.0 / wanted as f64;
+        println!(
+            "{:<58} {:>10.2} MiB, {:.2} MiB private",
+            format!("memory of each of {wanted} idle sessions, {name}"),
+            each(kib("Rss:"), rss),
+            each(kib("Private_Dirty:"), private)
+        );
+    }
+}
+
+/// The same programs here and in a native Python, item by item.
+async fn computing(sandbox: &Sandbox, python: &str) {
+    let session = sandbox.open().await.unwrap();
+    let ours = suite::read(&cell(&session, suite::SOURCE).await);
+    let native = Command::new(python).args(["-c", suite::SOURCE]).output().expect("python runs");
+    let theirs = suite::read(&String::from_utf8_lossy(&native.stdout));
+    println!("\n{:<30} {:>12} {:>12} {:>8}", "computing, ms", "glassbox", python, "ratio");
+    let mut product = 1.0_f64;
+    for ((name, ours), (_, theirs)) in ours.iter().zip(&theirs) {
+        product *= ours / theirs;
+        println!("{name:<30} {ours:>12.2} {theirs:>12.2} {:>8.2}", ours / theirs);
+    }
+    let mean = product.powf(1.0 / ours.len().max(1) as f64);
+    println!("{:<30} {:>12} {:>12} {mean:>8.2}", "geometric mean", "", "");
+}
+
+/// Others that run Python without trusting it, where they are installed: a new session and `1 + 1` in it.
+async fn peers(sandbox: &Sandbox, python: &str, rounds: usize) {
+    let fresh = median(rounds, async || {
+        let start = Instant::now();
+        let session = sandbox.open().await.unwrap();
+        cell(&session, "1 + 1").await;
+        start.elapsed()
+    })
+    .await;
+    println!();
+    row("new session and 1+1 in it, glassbox", fresh);
+    for (name, source) in suite::PEERS {
+        let program = format!("{source}\nimport time, statistics\nonce()\ntimes = []\nfor _ in range({rounds}):\n    start = time.perf_counter()\n    once()\n    times.append(time.perf_counter() - start)\nprint(statistics.median(times))");
+        let output = Command::new(python).args(["-c", &program]).output().expect("python runs");
+        match String::from_utf8_lossy(&output.stdout).trim().parse::<f64>() {
+            Ok(seconds) => row(&format!("new session and 1+1 in it, {name}"), Duration::from_secs_f64(seconds)),
+            Err(_) => println!("{:<58} {:>10}", format!("new session and 1+1 in it, {name}"), "not there"),
+        }
+    }
+}
