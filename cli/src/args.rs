@@ -6,6 +6,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use glassbox::model::engine::KvCacheType;
 
+use crate::backend::{BackendArg, ImageArg};
 use crate::sampling::{Assignment, Knob};
 
 /// Chat with a local model that has tools.
@@ -59,6 +60,10 @@ pub(crate) enum Command {
     Models(ModelsArgs),
     /// List the built-in tools
     Tools(ToolsArgs),
+    /// Run Python in the sandbox, without a model
+    Exec(ExecArgs),
+    /// Set up the sandbox: fetch, verify, compile, try
+    Setup(SetupArgs),
 }
 
 /// `glassbox run`.
@@ -122,6 +127,89 @@ pub(crate) enum ModelsCommand {
 pub(crate) struct ToolsArgs {
     /// Print names, descriptions, hints and parameter schemas as JSON
     #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `glassbox exec`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  glassbox exec -c \"import sympy; sympy.factorint(2**64 - 1)\"
+  glassbox exec --put table.csv --out results analysis.py
+  echo 'print(1 + 1)' | glassbox exec -
+
+The program's standard output and what it displays go to standard output, everything else to standard error.
+
+Exit codes:
+  0    the program ran to its end
+  1    it raised an exception, or was lost; `sys.exit(N)` gives N
+  2    wrong usage
+  124  it ran into the time limit
+  130  it was interrupted with Ctrl-C; a second Ctrl-C ends it at once
+  137  it ran into the memory limit")]
+pub(crate) struct ExecArgs {
+    /// The program; `-` reads it from standard input
+    #[arg(value_name = "FILE", conflicts_with = "code")]
+    pub(crate) file: Option<PathBuf>,
+    /// The program itself; the value of its last expression is shown
+    #[arg(short, long = "command", value_name = "CODE", id = "code")]
+    pub(crate) code: Option<String>,
+    /// Print the events as JSON, one a line, in place of the output
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Save pictures, and the files that the program writes to /mnt/data, its working folder
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Put a file into /mnt/data first; may be repeated
+    #[arg(long, value_name = "FILE")]
+    pub(crate) put: Vec<PathBuf>,
+    /// Where it runs
+    #[arg(long, value_name = "NAME", default_value = "wasm")]
+    pub(crate) backend: BackendArg,
+    /// What the session starts from: `scientific` has numpy, pandas, matplotlib and sympy imported; `auto` takes it
+    /// where the program names one of them
+    #[arg(long, value_name = "NAME", default_value = "auto", hide_possible_values = true)]
+    pub(crate) image: ImageArg,
+    /// A folder of unpacked pure-Python packages that the program may import
+    #[arg(long, value_name = "DIR")]
+    pub(crate) packages: Option<PathBuf>,
+    /// What it may use.
+    #[command(flatten)]
+    pub(crate) limits: LimitArgs,
+}
+
+/// What a program may use.
+#[derive(Debug, Args)]
+pub(crate) struct LimitArgs {
+    /// Seconds until it is interrupted [default: 30]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, help_heading = "Limits")]
+    pub(crate) time: Option<std::time::Duration>,
+    /// MiB of memory [default: 512]
+    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(64..=4096), help_heading = "Limits")]
+    pub(crate) memory: Option<u64>,
+    /// KiB kept of standard output, and of standard error [default: 1024]
+    #[arg(long, value_name = "KIB", help_heading = "Limits")]
+    pub(crate) output: Option<u64>,
+    /// MiB of files [default: 64]
+    #[arg(long, value_name = "MIB", help_heading = "Limits")]
+    pub(crate) disk: Option<u64>,
+    /// Files and folders [default: 1024]
+    #[arg(long, value_name = "N", help_heading = "Limits")]
+    pub(crate) files: Option<u32>,
+}
+
+/// `glassbox setup`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Fetches 98 MB of CPython in WebAssembly and a font, verifies them by sha256, compiles for this machine (about a minute on
+two cores, once), builds the images that sessions start from, and tries the result. What is there already is kept; it may
+be interrupted and run again.")]
+pub(crate) struct SetupArgs {
+    /// Only say what is there and what is not; exit code 1 where something is missing
+    #[arg(long)]
+    pub(crate) check: bool,
+    /// Print the check as JSON
+    #[arg(long, requires = "check")]
     pub(crate) json: bool,
 }
 
@@ -219,7 +307,7 @@ pub(crate) struct AgentArgs {
     pub(crate) max_tokens: Option<Assignment>,
 
     /// Tokens of the context, prompt and reply together [default: 8192, or less where the model has less]
-    #[arg(short, long, global = true, value_name = "N", value_parser = clap::value_parser!(u32).range(64..), help_heading = "Engine")]
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u32).range(64..), help_heading = "Engine")]
     pub(crate) context: Option<u32>,
     /// Threads that compute [default: what the machine offers]
     #[arg(short, long, global = true, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024), help_heading = "Engine")]
@@ -318,7 +406,7 @@ fn seconds(text: &str) -> Result<std::time::Duration, String> {
     seconds.and_then(|seconds| std::time::Duration::try_from_secs_f64(seconds).ok()).ok_or_else(wrong)
 }
 
-/// The whole command, with the agent's options hidden where they say nothing (`models`, `tools`).
+/// The whole command, with the agent's options hidden where they say nothing (`models`, `tools`, `exec`, `setup`).
 pub(crate) fn command() -> clap::Command {
     use clap::CommandFactory as _;
     let mut command = Cli::command();
@@ -327,7 +415,7 @@ pub(crate) fn command() -> clap::Command {
     let of_agents =
         |heading: Option<&str>| matches!(heading, Some("Model" | "Conversation" | "Tools" | "Sampling" | "Engine"));
     let hide = move |arg: clap::Arg| if of_agents(arg.get_help_heading()) { arg.hide(true) } else { arg };
-    for name in ["models", "tools"] {
+    for name in ["models", "tools", "exec", "setup"] {
         command = command.mut_subcommand(name, |sub| {
             let names: Vec<String> = sub.get_subcommands().map(|sub| sub.get_name().to_owned()).collect();
             let sub = names.into_iter().fold(sub, |sub, name| sub.mut_subcommand(name, |leaf| leaf.mut_args(hide)));

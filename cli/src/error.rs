@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use glassbox::model::ModelError;
 use glassbox::model::catalog::FetchError;
 use glassbox::model::dialect::DialectError;
+use glassbox::sandbox::InterpreterError;
 
 use crate::exit::Exit;
 
@@ -63,6 +64,9 @@ pub(crate) enum CliError {
         /// Its name.
         name: String,
     },
+    /// The sandbox.
+    #[error(transparent)]
+    Sandbox(#[from] InterpreterError),
     /// The agent.
     #[error(transparent)]
     Agent(#[from] glassbox::Error),
@@ -99,6 +103,7 @@ impl CliError {
             Self::Input { hint, .. } => Some((*hint).to_owned()),
             Self::Model(error) => error.hint(),
             Self::Fetch(error) => error.hint(),
+            Self::Sandbox(error) => error.hint(),
             Self::Agent(error) => error.hint(),
             Self::Output(_) | Self::Start { .. } | Self::Cancelled => None,
         }

@@ -17,6 +17,12 @@ pub(crate) enum Exit {
     NoAnswer,
     /// 4: the model was not found or could not be fetched.
     NoModel,
+    /// 124: a program of `exec` ran into its time limit, as `timeout` has it.
+    TimeLimit,
+    /// 137: a program of `exec` ran into its memory limit, as shells have it of a process that the system kills.
+    MemoryLimit,
+    /// Whatever a program of `exec` gave `sys.exit`.
+    Program(u8),
     /// 130: cancelled with Ctrl-C; 128 + SIGINT, as shells have it.
     Cancelled,
 }
@@ -30,6 +36,9 @@ impl Exit {
             Self::Usage => 2,
             Self::NoAnswer => 3,
             Self::NoModel => 4,
+            Self::TimeLimit => 124,
+            Self::MemoryLimit => 137,
+            Self::Program(code) => code,
             Self::Cancelled => 130,
         }
     }

@@ -6,9 +6,11 @@
 mod agent;
 mod args;
 mod ask;
+mod backend;
 mod chat;
 mod commands;
 mod error;
+mod exec;
 mod exit;
 mod input;
 mod interrupt;
@@ -76,6 +78,8 @@ async fn command(cli: Cli, ui: &mut Ui) -> Result<Exit, CliError> {
     match cli.command {
         Some(Command::Models(args)) => commands::models::models(args, &interrupts, ui).await,
         Some(Command::Tools(args)) => commands::tools::tools(&args, ui),
+        Some(Command::Exec(args)) => exec::exec(args, &interrupts, ui).await,
+        Some(Command::Setup(args)) => commands::setup::setup(args, &interrupts, ui).await,
         Some(Command::Run(args)) => run::run(args, Settings::resolve(&cli.agent)?, &interrupts, ui).await,
         None => {
             let settings = Settings::resolve(&cli.agent)?;

@@ -18,6 +18,8 @@ pub mod launch;
 mod limits;
 mod output;
 mod request;
+#[cfg(feature = "wasm")]
+pub mod setup;
 mod stubs;
 #[cfg(any(feature = "wasm", feature = "jupyter"))]
 mod sweep;

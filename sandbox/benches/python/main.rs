@@ -220,7 +220,9 @@ async fn peers(sandbox: &Sandbox, python: &str, rounds: usize) {
     println!();
     row("new session and 1+1 in it, glassbox", fresh);
     for (name, source) in suite::PEERS {
-        let program = format!("{source}\nimport time, statistics\nonce()\ntimes = []\nfor _ in range({rounds}):\n    start = time.perf_counter()\n    once()\n    times.append(time.perf_counter() - start)\nprint(statistics.median(times))");
+        let program = format!(
+            "{source}\nimport time, statistics\nonce()\ntimes = []\nfor _ in range({rounds}):\n    start = time.perf_counter()\n    once()\n    times.append(time.perf_counter() - start)\nprint(statistics.median(times))"
+        );
         let output = Command::new(python).args(["-c", &program]).output().expect("python runs");
         match String::from_utf8_lossy(&output.stdout).trim().parse::<f64>() {
             Ok(seconds) => row(&format!("new session and 1+1 in it, {name}"), Duration::from_secs_f64(seconds)),

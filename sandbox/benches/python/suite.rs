@@ -68,7 +68,10 @@ pub fn read(printed: &str) -> Vec<(String, f64)> {
 
 /// Peers, as Python that defines `once`.
 pub const PEERS: [(&str, &str); 3] = [
-    ("pydantic-monty (a subset of Python)", "import pydantic_monty\npool = pydantic_monty.Monty()\npool.__enter__()\ndef once():\n    with pool.checkout() as session: return session.feed_run('1 + 1')"),
+    (
+        "pydantic-monty (a subset of Python)",
+        "import pydantic_monty\npool = pydantic_monty.Monty()\npool.__enter__()\ndef once():\n    with pool.checkout() as session: return session.feed_run('1 + 1')",
+    ),
     (
         "smolagents' local executor (no sandbox)",
         "from smolagents.local_python_executor import LocalPythonExecutor\ndef once():\n    executor = LocalPythonExecutor([])\n    executor.send_tools({})\n    return executor('1 + 1')",

@@ -1,0 +1,224 @@
+//! `glassbox exec`: runs Python in the sandbox, without a model.
+
+mod input;
+mod kept;
+mod show;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use glassbox::sandbox::{CellEvent, DenialKind, ExecuteRequest, Execution, Interpreter, Limits, Output};
+use tokio_util::sync::CancellationToken;
+
+use crate::args::{ExecArgs, LimitArgs};
+use crate::backend::{self, BackendSettings};
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::interrupt::Interrupts;
+use crate::ui::Ui;
+
+use input::StandardInput;
+use kept::Kept;
+use show::Shown;
+
+/// Runs the program.
+///
+/// # Errors
+/// What kept it from running; what it raised itself is an exit code.
+pub(crate) async fn exec(args: ExecArgs, interrupts: &Interrupts, ui: &mut Ui) -> Result<Exit, CliError> {
+    let program = Program::read(&args).await?;
+    let settings = BackendSettings {
+        backend: args.backend,
+        limits: limits(&args.limits),
+        image: args.image.of(&program.source),
+        packages: args.packages.clone(),
+    };
+    let uploads = read_uploads(&args.put)?;
+    let session = backend::make(settings)?.open().await?;
+    for (name, data) in &uploads {
+        session.put_file(name, data).await?;
+    }
+    let mut kept = args.out.map(Kept::new).transpose()?;
+    let shown = Shown { json: args.json, value: program.echo };
+    let exit = run(&session, &program, shown, &mut kept, interrupts, ui).await?;
+    if let Some(kept) = &mut kept {
+        kept.files(session.as_ref(), &uploads, ui).await?;
+    }
+    session.close().await;
+    Ok(exit)
+}
+
+/// What is run.
+struct Program {
+    source: String,
+    /// Whether the last expression's value is shown.
+    echo: bool,
+    /// Whether standard input is the program's own.
+    input: bool,
+}
+
+impl Program {
+    async fn read(args: &ExecArgs) -> Result<Self, CliError> {
+        match (&args.code, &args.file) {
+            (Some(code), _) => Ok(Self { source: code.clone(), echo: true, input: true }),
+            (None, Some(file)) if file.as_os_str() != "-" => {
+                let source = std::fs::read(file).map_err(|source| CliError::reading(file, source))?;
+                let source = String::from_utf8(source).map_err(|_| CliError::Content {
+                    path: file.clone(),
+                    problem: "it is not UTF-8 text".to_owned(),
+                    hint: "pass a Python program".to_owned(),
+                })?;
+                Ok(Self { source, echo: false, input: true })
+            }
+            (None, Some(_)) => Ok(Self { source: crate::input::read_all().await?, echo: false, input: false }),
+            (None, None) => {
+                Err(CliError::usage("there is no program", "glassbox exec FILE, or -c CODE, or - for standard input"))
+            }
+        }
+    }
+}
+
+fn limits(args: &LimitArgs) -> Limits {
+    let default = Limits::default();
+    let mib = |given: Option<u64>, default: u64| given.map_or(default, |mib| mib.saturating_mul(1 << 20));
+    Limits {
+        soft_time: args.time.unwrap_or(default.soft_time),
+        memory: mib(args.memory, default.memory),
+        output: args.output.map_or(default.output, |kib| kib.saturating_mul(1 << 10)),
+        disk: mib(args.disk, default.disk),
+        files: args.files.unwrap_or(default.files),
+        ..default
+    }
+}
+
+/// The files of `--put`, by their names in the sandbox.
+fn read_uploads(paths: &[PathBuf]) -> Result<Vec<(String, Vec<u8>)>, CliError> {
+    paths
+        .iter()
+        .map(|path| Ok((file_name(path)?, std::fs::read(path).map_err(|e| CliError::reading(path, e))?)))
+        .collect()
+}
+
+fn file_name(path: &Path) -> Result<String, CliError> {
+    let name = path.file_name().and_then(|name| name.to_str()).map(str::to_owned);
+    name.ok_or_else(|| CliError::usage(format!("{} names no file", path.display()), "pass a file with a name in UTF-8"))
+}
+
+async fn run(
+    session: &Arc<dyn Interpreter>,
+    program: &Program,
+    shown: Shown,
+    kept: &mut Option<Kept>,
+    interrupts: &Interrupts,
+    ui: &mut Ui,
+) -> Result<Exit, CliError> {
+    let cancellation = CancellationToken::new();
+    let mut request = ExecuteRequest::new(program.source.clone()).with_cancellation(cancellation.clone());
+    if program.input {
+        request = request.with_input(Arc::new(StandardInput::default()));
+    }
+    let mut events = session.execute(request);
+    let mut seen = Seen::default();
+    let interrupted = interrupts.next();
+    tokio::pin!(interrupted);
+    loop {
+        tokio::select! {
+            biased;
+            event = events.next() => {
+                let Some(event) = event.transpose()? else { return Ok(Exit::Error) };
+                shown.event(&event, kept, ui)?;
+                match event {
+                    CellEvent::Output { output } => seen.output(&output),
+                    CellEvent::Finished { execution, .. } => {
+                        ui.end_reply()?;
+                        return Ok(seen.exit(execution));
+                    }
+                }
+            }
+            () = &mut interrupted => {
+                if std::mem::replace(&mut seen.interrupted, true) {
+                    // Asked twice: the program is given no time to tidy up.
+                    return Err(CliError::Cancelled);
+                }
+                interrupted.set(interrupts.next());
+                if session.interrupt().await.is_err() {
+                    cancellation.cancel();
+                }
+            }
+        }
+    }
+}
+
+/// What the exit code follows from.
+#[derive(Debug, Default)]
+struct Seen {
+    time: bool,
+    memory: bool,
+    interrupted: bool,
+    code: Option<u8>,
+}
+
+impl Seen {
+    fn output(&mut self, output: &Output) {
+        match output {
+            Output::Denied { denial } if denial.kind == DenialKind::Time => self.time = true,
+            Output::Denied { denial } if denial.kind == DenialKind::Memory => self.memory = true,
+            // `sys.exit("message")` ends with 1, as in Python.
+            Output::Error { name, value, .. } if name == "SystemExit" => self.code = Some(value.parse().unwrap_or(1)),
+            Output::Error { .. } => self.code = None,
+            _ => {}
+        }
+    }
+
+    fn exit(&self, execution: Execution) -> Exit {
+        match execution {
+            Execution::Ok => Exit::Done,
+            _ if self.time => Exit::TimeLimit,
+            _ if self.interrupted => Exit::Cancelled,
+            _ if self.memory => Exit::MemoryLimit,
+            _ => self.code.map_or(Exit::Error, Exit::Program),
+        }
+    }
+}
+
+/// Seconds for a person.
+pub(crate) fn seconds(duration: Duration) -> String {
+    format!("{:.1} s", duration.as_secs_f64())
+}
+
+#[cfg(test)]
+mod tests {
+    use glassbox::sandbox::Denial;
+
+    use super::*;
+
+    fn denied(kind: DenialKind) -> Output {
+        Output::Denied { denial: Denial { kind, message: String::new(), hint: String::new() } }
+    }
+
+    fn error(name: &str, value: &str) -> Output {
+        Output::Error { name: name.into(), value: value.into(), traceback: vec![] }
+    }
+
+    fn exit(outputs: &[Output], execution: Execution) -> u8 {
+        let mut seen = Seen::default();
+        outputs.iter().for_each(|output| seen.output(output));
+        seen.exit(execution).code()
+    }
+
+    #[test]
+    fn the_exit_code_says_what_ended_the_program() {
+        assert_eq!(exit(&[], Execution::Ok), 0);
+        assert_eq!(exit(&[error("ValueError", "no")], Execution::Error), 1);
+        assert_eq!(exit(&[error("SystemExit", "3")], Execution::Error), 3);
+        assert_eq!(exit(&[error("SystemExit", "bye")], Execution::Error), 1);
+        assert_eq!(exit(&[denied(DenialKind::Time)], Execution::Interrupted), 124);
+        assert_eq!(exit(&[denied(DenialKind::Time)], Execution::Restarted), 124);
+        assert_eq!(exit(&[denied(DenialKind::Memory), error("MemoryError", "")], Execution::Error), 137);
+        assert_eq!(exit(&[denied(DenialKind::Network), error("PermissionError", "")], Execution::Error), 1);
+        // A program that caught its MemoryError has ended well.
+        assert_eq!(exit(&[denied(DenialKind::Memory)], Execution::Ok), 0);
+    }
+}
