@@ -5,6 +5,8 @@ CARGO ?= cargo
 MODEL ?= qwen2.5-coder-0.5b
 # ChatGLM3's own tool example: "look up the price of stock 10111 for me".
 QUESTION ?= 帮我查询股票10111的价格
+# Runs in the sandbox, without a model.
+PROGRAM ?= import sympy; sympy.factorint(2**64 - 1)
 
 -include .setup/env.mk
 
@@ -27,7 +29,9 @@ demo: build ## Runs ChatGLM3's own tool example on the default model.
 	@$(MAKE) --no-print-directory demo-now
 
 demo-now:
+	@$(CARGO) run --release --locked --quiet -p glassbox-cli -- setup
 	@$(CARGO) run --release --locked --quiet -p glassbox-cli -- run --model $(MODEL) --tools track,get_weather "$(QUESTION)"
+	@$(CARGO) run --release --locked --quiet -p glassbox-cli -- exec -c "$(PROGRAM)"
 
 test: setup ## Passes every test; fetches two small models on the first run.
 	@$(MAKE) --no-print-directory test-now
@@ -35,7 +39,9 @@ test: setup ## Passes every test; fetches two small models on the first run.
 test-now:
 	$(CARGO) build --release --locked -p glassbox-cli
 	$(CARGO) run --release --locked --quiet -p glassbox-cli -- models pull qwen2.5-coder-0.5b smollm2-135m
+	$(CARGO) run --release --locked --quiet -p glassbox-cli -- setup
 	@./scripts/jupyter >/dev/null
+	python3 -m unittest discover -s sandbox/guest -t sandbox/guest
 	$(CARGO) test --release --locked --workspace
 
 lint: setup ## Checks format, lints and documentation.
@@ -54,6 +60,8 @@ bench-now:
 	$(CARGO) bench --locked -p glassbox-tools --bench dispatch
 	@./scripts/jupyter >/dev/null
 	$(CARGO) bench --locked -p glassbox-sandbox --bench jupyter
+	$(CARGO) run --release --locked --quiet -p glassbox-cli -- setup
+	$(CARGO) bench --locked -p glassbox-sandbox --bench python
 
 deny: ## Checks licences, sources and duplicate dependencies (needs cargo-deny).
 	$(CARGO) deny --workspace check bans licenses sources

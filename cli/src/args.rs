@@ -157,9 +157,6 @@ pub(crate) struct ExecArgs {
     /// Print the events as JSON, one a line, in place of the output
     #[arg(long)]
     pub(crate) json: bool,
-    /// Save pictures, and the files that the program writes to /mnt/data, its working folder
-    #[arg(long, value_name = "DIR")]
-    pub(crate) out: Option<PathBuf>,
     /// Put a file into /mnt/data first; may be repeated
     #[arg(long, value_name = "FILE")]
     pub(crate) put: Vec<PathBuf>,
@@ -208,6 +205,9 @@ pub(crate) struct SetupArgs {
     /// Only say what is there and what is not; exit code 1 where something is missing
     #[arg(long)]
     pub(crate) check: bool,
+    /// Do every step again, from the files that were fetched
+    #[arg(long, conflicts_with = "check")]
+    pub(crate) force: bool,
     /// Print the check as JSON
     #[arg(long, requires = "check")]
     pub(crate) json: bool,
@@ -251,9 +251,10 @@ pub(crate) struct AgentArgs {
     /// Where the model's programs run: wasm (Python in WebAssembly), none [default: wasm in the modes code and all]
     #[arg(long, global = true, value_name = "NAME", hide_possible_values = true, help_heading = "Tools")]
     pub(crate) interpreter: Option<InterpreterArg>,
-    /// The folder for pictures that programs draw, and for files that are fetched with `/get`
-    #[arg(long, global = true, value_name = "DIR", default_value = "glassbox-out", help_heading = "Tools")]
-    pub(crate) out: PathBuf,
+    /// The folder for pictures that programs draw and for files that they write [default: glassbox-out; with `exec`,
+    /// nothing is saved without it]
+    #[arg(long, global = true, value_name = "DIR", help_heading = "Output")]
+    pub(crate) out: Option<PathBuf>,
     /// The tools, comma-separated; `all` for every tool that cannot harm, `none`. `shell` is had by name only
     /// [default: all; none in the modes chat and code]
     #[arg(long, global = true, value_name = "NAMES", value_delimiter = ',', help_heading = "Tools")]
@@ -414,8 +415,12 @@ pub(crate) fn command() -> clap::Command {
     command.build();
     let of_agents =
         |heading: Option<&str>| matches!(heading, Some("Model" | "Conversation" | "Tools" | "Sampling" | "Engine"));
-    let hide = move |arg: clap::Arg| if of_agents(arg.get_help_heading()) { arg.hide(true) } else { arg };
+    let hide = move |arg: clap::Arg, saves: bool| {
+        let hidden = of_agents(arg.get_help_heading()) || (arg.get_id() == "out" && !saves);
+        if hidden { arg.hide(true) } else { arg }
+    };
     for name in ["models", "tools", "exec", "setup"] {
+        let hide = move |arg| hide(arg, name == "exec");
         command = command.mut_subcommand(name, |sub| {
             let names: Vec<String> = sub.get_subcommands().map(|sub| sub.get_name().to_owned()).collect();
             let sub = names.into_iter().fold(sub, |sub, name| sub.mut_subcommand(name, |leaf| leaf.mut_args(hide)));

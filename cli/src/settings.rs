@@ -157,7 +157,7 @@ impl Settings {
             },
             system: system(args)?,
             means,
-            out: args.out.clone(),
+            out: args.out.clone().unwrap_or_else(|| PathBuf::from("glassbox-out")),
             tool_choice: tool_choice(&args.tool_choice, &tools, means)?,
             tools,
             manual: args.manual,

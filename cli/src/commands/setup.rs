@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use glassbox::model::catalog::{self, Fetcher};
 use glassbox::sandbox::setup::{self, Materials, SetupEvent};
-use glassbox::sandbox::wasm::{self, Home};
+use glassbox::sandbox::wasm::Home;
 use serde_json::json;
 use tokio::sync::mpsc;
 
@@ -29,6 +29,12 @@ pub(crate) async fn setup(args: SetupArgs, interrupts: &Interrupts, ui: &mut Ui)
     if args.check {
         return check(&home, args.json, ui);
     }
+    if args.force {
+        remove(&home)?;
+    } else if setup::check(&home).iter().all(|part| part.problem.is_none()) {
+        ui.note(&format!("the sandbox is ready in {}", home.root().display()));
+        return Ok(Exit::Done);
+    }
     let started = Instant::now();
     let materials = tokio::select! {
         materials = fetch(ui) => materials?,
@@ -43,13 +49,28 @@ pub(crate) async fn setup(args: SetupArgs, interrupts: &Interrupts, ui: &mut Ui)
     Ok(Exit::Done)
 }
 
+/// Takes away what set-up made; what was fetched stays.
+fn remove(home: &Home) -> Result<(), CliError> {
+    for folder in ["artifacts", "compiled", "fonts", "images", "lib", "mpl-data"] {
+        let path = home.root().join(folder);
+        match std::fs::remove_dir_all(&path) {
+            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                return Err(CliError::File { action: "remove", path, source });
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
 async fn fetch(ui: &mut Ui) -> Result<Materials, CliError> {
     let fetcher = Fetcher::from_env()?;
     let entry = |name: &'static str| {
         catalog::asset(name).ok_or_else(|| CliError::usage(format!("{name} is not in the catalog"), "report this"))
     };
     let wheel = fetcher.pull(entry(WHEEL)?, &FetchProgress::new(ui)).await?;
-    let font = match fetcher.pull(entry(FONT)?, &FetchProgress::new(ui)).await {
+    let font = fetcher.pull(entry(FONT)?, &FetchProgress::new(ui)).await;
+    let font = match font {
         Ok(font) => Some(font),
         Err(error) => {
             let hint = "set up again when it can be reached; until then Chinese shows as boxes in figures";
@@ -119,6 +140,5 @@ fn check(home: &Home, as_json: bool, ui: &mut Ui) -> Result<Exit, CliError> {
         ui.hint("type `glassbox setup`");
         return Ok(Exit::Error);
     }
-    debug_assert!(wasm::is_compiled(home));
     Ok(Exit::Done)
 }

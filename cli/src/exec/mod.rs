@@ -1,7 +1,6 @@
 //! `glassbox exec`: runs Python in the sandbox, without a model.
 
 mod input;
-mod kept;
 mod show;
 
 use std::path::{Path, PathBuf};
@@ -17,17 +16,22 @@ use crate::backend::{self, BackendSettings};
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::interrupt::Interrupts;
-use crate::ui::Ui;
+use crate::pictures::OutFolder;
+use crate::ui::{Ui, printable};
 
 use input::StandardInput;
-use kept::Kept;
 use show::Shown;
 
 /// Runs the program.
 ///
 /// # Errors
 /// What kept it from running; what it raised itself is an exit code.
-pub(crate) async fn exec(args: ExecArgs, interrupts: &Interrupts, ui: &mut Ui) -> Result<Exit, CliError> {
+pub(crate) async fn exec(
+    args: ExecArgs,
+    out: Option<PathBuf>,
+    interrupts: &Interrupts,
+    ui: &mut Ui,
+) -> Result<Exit, CliError> {
     let program = Program::read(&args).await?;
     let settings = BackendSettings {
         backend: args.backend,
@@ -40,11 +44,11 @@ pub(crate) async fn exec(args: ExecArgs, interrupts: &Interrupts, ui: &mut Ui) -
     for (name, data) in &uploads {
         session.put_file(name, data).await?;
     }
-    let mut kept = args.out.map(Kept::new).transpose()?;
-    let shown = Shown { json: args.json, value: program.echo };
-    let exit = run(&session, &program, shown, &mut kept, interrupts, ui).await?;
-    if let Some(kept) = &mut kept {
-        kept.files(session.as_ref(), &uploads, ui).await?;
+    let out = out.map(OutFolder::new);
+    let shown = Shown { json: args.json, value: program.echo, out: out.as_ref() };
+    let exit = run(&session, &program, shown, interrupts, ui).await?;
+    if let Some(out) = &out {
+        save_files(session.as_ref(), &uploads, out, ui).await?;
     }
     session.close().await;
     Ok(exit)
@@ -106,11 +110,28 @@ fn file_name(path: &Path) -> Result<String, CliError> {
     name.ok_or_else(|| CliError::usage(format!("{} names no file", path.display()), "pass a file with a name in UTF-8"))
 }
 
+/// Saves every file below `/mnt/data` that is not as it was put there.
+async fn save_files(
+    session: &dyn Interpreter,
+    put: &[(String, Vec<u8>)],
+    out: &OutFolder,
+    ui: &mut Ui,
+) -> Result<(), CliError> {
+    for file in session.list_files().await? {
+        let Some(name) = file.path.strip_prefix("/mnt/data/") else { continue };
+        let data = session.get_file(&file.path).await?;
+        if !put.iter().any(|(known, before)| known == name && *before == data) {
+            let path = out.file(&file.path, &data)?;
+            ui.note(&format!("saved {}", printable(&path.display().to_string())));
+        }
+    }
+    Ok(())
+}
+
 async fn run(
     session: &Arc<dyn Interpreter>,
     program: &Program,
-    shown: Shown,
-    kept: &mut Option<Kept>,
+    shown: Shown<'_>,
     interrupts: &Interrupts,
     ui: &mut Ui,
 ) -> Result<Exit, CliError> {
@@ -128,7 +149,7 @@ async fn run(
             biased;
             event = events.next() => {
                 let Some(event) = event.transpose()? else { return Ok(Exit::Error) };
-                shown.event(&event, kept, ui)?;
+                shown.event(&event, ui)?;
                 match event {
                     CellEvent::Output { output } => seen.output(&output),
                     CellEvent::Finished { execution, .. } => {
@@ -165,9 +186,13 @@ impl Seen {
         match output {
             Output::Denied { denial } if denial.kind == DenialKind::Time => self.time = true,
             Output::Denied { denial } if denial.kind == DenialKind::Memory => self.memory = true,
-            // `sys.exit("message")` ends with 1, as in Python.
-            Output::Error { name, value, .. } if name == "SystemExit" => self.code = Some(value.parse().unwrap_or(1)),
-            Output::Error { .. } => self.code = None,
+            Output::Error { name, value, .. } => {
+                // `sys.exit("message")` ends with 1, as in Python, and of a number the last eight bits count.
+                let code = value.parse::<i64>().map_or(1, |code| code.to_le_bytes()[0]);
+                self.code = (name == "SystemExit").then_some(code);
+                // One that the program caught before is not what ended it.
+                self.memory &= name == "MemoryError";
+            }
             _ => {}
         }
     }
@@ -217,6 +242,9 @@ mod tests {
         assert_eq!(exit(&[denied(DenialKind::Time)], Execution::Interrupted), 124);
         assert_eq!(exit(&[denied(DenialKind::Time)], Execution::Restarted), 124);
         assert_eq!(exit(&[denied(DenialKind::Memory), error("MemoryError", "")], Execution::Error), 137);
+        let caught = [denied(DenialKind::Memory), error("ValueError", "")];
+        assert_eq!(exit(&caught, Execution::Error), 1);
+        assert_eq!(exit(&[error("SystemExit", "-1")], Execution::Error), 255);
         assert_eq!(exit(&[denied(DenialKind::Network), error("PermissionError", "")], Execution::Error), 1);
         // A program that caught its MemoryError has ended well.
         assert_eq!(exit(&[denied(DenialKind::Memory)], Execution::Ok), 0);

@@ -3,27 +3,28 @@
 use glassbox::sandbox::{CellEvent, MimeBundle, Output, Recovery};
 
 use crate::error::CliError;
+use crate::pictures::OutFolder;
 use crate::ui::{Role, Ui, printable};
-
-use super::kept::Kept;
 
 /// How a program is shown.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Shown {
+pub(super) struct Shown<'a> {
     /// Every event as a line of JSON.
     pub(super) json: bool,
     /// The last expression's value too.
     pub(super) value: bool,
+    /// Where pictures are saved.
+    pub(super) out: Option<&'a OutFolder>,
 }
 
-impl Shown {
+impl Shown<'_> {
     /// Shows the next event; pictures are saved.
-    pub(super) fn event(self, event: &CellEvent, kept: &mut Option<Kept>, ui: &mut Ui) -> Result<(), CliError> {
+    pub(super) fn event(self, event: &CellEvent, ui: &mut Ui) -> Result<(), CliError> {
         if let CellEvent::Output { output } = event
             && let Output::Display { data, .. } | Output::DisplayUpdate { data, .. } | Output::Result { data } = output
-            && let Some(kept) = kept
+            && let Some(saved) = self.out.and_then(|out| out.picture(data))
         {
-            kept.pictures(data, ui)?;
+            ui.note(&format!("saved {}", printable(&saved?.display().to_string())));
         }
         if self.json {
             let text = serde_json::to_string(event).map_err(|error| std::io::Error::other(error.to_string()))?;
@@ -33,8 +34,8 @@ impl Shown {
         match output {
             Output::Stdout { text } => ui.reply(text)?,
             Output::Stderr { text } => ui.err_text(text),
-            Output::Display { data, .. } | Output::DisplayUpdate { data, .. } => bundle(data, kept.is_some(), ui)?,
-            Output::Result { data } if self.value => bundle(data, kept.is_some(), ui)?,
+            Output::Display { data, .. } | Output::DisplayUpdate { data, .. } => bundle(data, self.out.is_some(), ui)?,
+            Output::Result { data } if self.value => bundle(data, self.out.is_some(), ui)?,
             Output::Error { name, value, traceback } => {
                 let text = if traceback.is_empty() { format!("{name}: {value}") } else { traceback.join("\n") };
                 if name != "SystemExit" {

@@ -174,6 +174,16 @@ pub(super) fn place_font(home: &Home, font: Option<&Path>) -> Result<(), Interpr
     written.and_then(|()| fs::rename(&draft, &target)).map_err(at(&target))
 }
 
+/// Removes drafts (`NAME.draft-PID`) below `folder`, one folder deep. What cannot be removed is in nobody's way.
+pub(super) fn sweep(folder: &Path) {
+    let list = |folder: &Path| fs::read_dir(folder).into_iter().flatten().flatten().map(|item| item.path());
+    for path in list(folder).flat_map(|below| list(&below)) {
+        if path.extension().is_some_and(|ending| ending.to_string_lossy().starts_with("draft")) {
+            let _ = fs::remove_file(&path);
+        }
+    }
+}
+
 /// Beside `target`, under a name that nobody reads.
 fn draft_of(target: &Path) -> PathBuf {
     let mut name = target.file_name().unwrap_or_default().to_owned();

@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use crate::InterpreterError;
-use crate::wasm::{self, Home};
+use crate::wasm::{self, Home, Image};
 
 use files::{STDLIB, WASM};
 use lock::Lock;
@@ -87,6 +87,9 @@ pub enum SetupEvent {
 /// [`InterpreterError::SetUp`], which names the step and the file.
 pub fn set_up(home: &Home, materials: &Materials, tell: &dyn Fn(SetupEvent)) -> Result<(), InterpreterError> {
     let _lock = Lock::wait(home, &|| tell(SetupEvent::Waiting))?;
+    // What a killed process left halfway; nobody writes now, as the lock is ours.
+    files::sweep(&home.root().join("compiled"));
+    files::sweep(&home.root().join("images"));
     for step in Step::ALL {
         tell(SetupEvent::Started { step });
         let started = Instant::now();
@@ -94,7 +97,8 @@ pub fn set_up(home: &Home, materials: &Materials, tell: &dyn Fn(SetupEvent)) -> 
             Step::Unpack => unpack(home, materials)?,
             Step::Font => files::place_font(home, materials.font.as_deref())?,
             Step::Compile => compile(home)?,
-            Step::Images | Step::SelfTest => {}
+            Step::Images => images(home)?,
+            Step::SelfTest => blocking(wasm::self_test(home))?,
         }
         tell(SetupEvent::Finished { step, elapsed: started.elapsed() });
     }
@@ -114,6 +118,22 @@ fn compile(home: &Home) -> Result<(), InterpreterError> {
     wasm::compile(home)?;
     // A hundred megabytes that nothing reads any more; the wheel still has them.
     files::remove(&home.artifact())
+}
+
+fn images(home: &Home) -> Result<(), InterpreterError> {
+    for image in IMAGES {
+        blocking(wasm::build_image(home, image))?;
+    }
+    Ok(())
+}
+
+/// The images that are built.
+const IMAGES: [Image; 2] = [Image::Bare, Image::Scientific];
+
+/// Waits for work of sessions, which have threads of their own.
+fn blocking<T>(work: impl Future<Output = Result<T, InterpreterError>>) -> Result<T, InterpreterError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(files::failed)?;
+    runtime.block_on(work)
 }
 
 /// A part of a set-up sandbox, and whether it is there.
@@ -145,5 +165,8 @@ pub fn check(home: &Home) -> Vec<Part> {
     let font = files::font_of(home);
     let problem = (!font.is_file()).then(|| "Chinese, Japanese and Korean show as boxes in figures".to_owned());
     parts.push(Part { name: "font", path: font, problem, needed: false });
+    let built = IMAGES.iter().all(|image| wasm::is_built(home, *image));
+    let problem = (!built).then(|| "they are not built, or for another version".to_owned());
+    parts.push(Part { name: "warm images", path: home.root().join("images"), problem, needed: true });
     parts
 }

@@ -29,7 +29,7 @@ use crate::folder;
 pub use compiled::{compile, is_compiled};
 pub use home::Home;
 pub use sandbox::{Builder, Sandbox};
-pub use warm::{build_image, self_test};
+pub use warm::{build_image, is_built, self_test};
 
 /// The backend's name.
 const BACKEND: &str = "wasm";

@@ -45,6 +45,14 @@ pub async fn build_image(home: &Home, image: Image) -> Result<(), InterpreterErr
         .await
 }
 
+/// True where the image is there for this machine, this version of Wasmtime and this Python side.
+pub fn is_built(home: &Home, image: Image) -> bool {
+    Program::cold(home.clone(), None).is_ok_and(|program| {
+        let key = image.key(&program.key);
+        WarmImage::open(&home.image(&key, image), &key).is_ok()
+    })
+}
+
 /// Opens a session, runs a cell, and tries out what the host relies on.
 ///
 /// # Errors
