@@ -13,6 +13,12 @@ pub(crate) const FRESH: &str = "__import__('glassbox_guest').fresh()";
 pub(crate) const PROBE: &str =
     "__import__('glassbox_guest').turn.__code__, __import__('sys').modules['glassbox_guest.cells']";
 
+/// What the small tier's component is made of, beside the package.
+pub(crate) const SMALL: &[(&str, &str)] = &[
+    ("small_session.py", include_str!("../guest/small/small_session.py")),
+    ("world.wit", include_str!("../guest/small/world.wit")),
+];
+
 macro_rules! modules {
     ($($name:literal),* $(,)?) => {
         &[$(($name, include_str!(concat!("../guest/glassbox_guest/", $name, ".py")))),*]

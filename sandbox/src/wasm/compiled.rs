@@ -7,6 +7,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use sha2::{Digest, Sha256};
+use wasmtime::component::Component;
 use wasmtime::{Engine, Module};
 
 use crate::InterpreterError;
@@ -49,6 +50,14 @@ pub(super) fn load(engine: &Engine, path: &Path) -> Result<Module, InterpreterEr
     // this program as well. Wasmtime itself checks its version and settings in the file's header.
     let module = unsafe { Module::deserialize_file(engine, path) };
     module.map_err(|error| missing(format!("{}: {error}", path.display())))
+}
+
+/// Loads a compiled component, as [`load`] does a module.
+pub(super) fn load_component(engine: &Engine, path: &Path) -> Result<Component, InterpreterError> {
+    check_private(path)?;
+    // SAFETY: as in `load`; `small::build` writes the file by the same `write_private`.
+    let component = unsafe { Component::deserialize_file(engine, path) };
+    component.map_err(|error| missing(format!("{}: {error}", path.display())))
 }
 
 fn read_verified(path: &Path, artifact: &Artifact) -> Result<Vec<u8>, InterpreterError> {

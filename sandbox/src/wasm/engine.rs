@@ -60,8 +60,13 @@ pub(super) fn ticking_engine() -> Result<Engine, InterpreterError> {
 
 /// What compiled code belongs to: the artifact, Wasmtime's version and settings, and this machine's CPU, in hexadecimal.
 pub(super) fn key(engine: &Engine, artifact: &Artifact) -> String {
+    key_of(engine, artifact.sha256)
+}
+
+/// As [`key`], for an artifact of the checksum `sha256`.
+pub(super) fn key_of(engine: &Engine, sha256: &str) -> String {
     let mut hasher = Fingerprint(Sha256::new());
-    hasher.write(artifact.sha256.as_bytes());
+    hasher.write(sha256.as_bytes());
     engine.precompile_compatibility_hash().hash(&mut hasher);
     let mut key = hex(&hasher.0.finalize());
     // As unique as need be among the few that one cache ever holds, and short enough for a path.

@@ -19,6 +19,7 @@ mod saved;
 mod saved_bytes;
 mod saved_files;
 mod session;
+pub mod small;
 mod state;
 mod task;
 mod threads;

@@ -1,0 +1,19 @@
+//! The small tier behaves as every backend does. Needs what `glassbox setup --small` makes.
+
+#![cfg(feature = "wasm")]
+
+#[macro_use]
+mod suite;
+
+use std::sync::Arc;
+
+use glassbox_sandbox::wasm::small::Small;
+use glassbox_sandbox::{Backend, Limits};
+
+async fn backend(limits: Limits) -> Arc<dyn Backend> {
+    let small = Small::builder().limits(limits).build();
+    let small = small.unwrap_or_else(|error| panic!("{error}; hint: {}", error.hint().unwrap_or_default()));
+    Arc::new(small)
+}
+
+behaves!(backend);
