@@ -163,6 +163,15 @@ pub(crate) struct ExecArgs {
     /// Where it runs
     #[arg(long, value_name = "NAME", default_value = "wasm")]
     pub(crate) backend: BackendArg,
+    /// The kernel's name, with `--backend jupyter`
+    #[arg(long, value_name = "NAME", help_heading = "Jupyter")]
+    pub(crate) kernel: Option<String>,
+    /// A virtual environment that has the kernel
+    #[arg(long, value_name = "DIR", help_heading = "Jupyter")]
+    pub(crate) venv: Option<PathBuf>,
+    /// Let the kernel do what you can: it reads your files and reaches your network
+    #[arg(long, help_heading = "Jupyter")]
+    pub(crate) unsandboxed: bool,
     /// What the session starts from: `scientific` has numpy, pandas, matplotlib and sympy imported; `auto` takes it
     /// where the program names one of them
     #[arg(long, value_name = "NAME", default_value = "auto", hide_possible_values = true)]
@@ -205,6 +214,9 @@ pub(crate) struct SetupArgs {
     /// Only say what is there and what is not; exit code 1 where something is missing
     #[arg(long)]
     pub(crate) check: bool,
+    /// Make the small sandbox too, of CPython 3.14 and its standard library; needs python3 with venv
+    #[arg(long)]
+    pub(crate) small: bool,
     /// Do every step again, from the files that were fetched
     #[arg(long, conflicts_with = "check")]
     pub(crate) force: bool,

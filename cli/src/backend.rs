@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::ValueEnum;
+use glassbox::sandbox::jupyter::{Isolation, Jupyter};
+use glassbox::sandbox::wasm::small::Small;
 use glassbox::sandbox::wasm::{Image, Sandbox};
 use glassbox::sandbox::{Backend, Limits};
 
@@ -15,6 +17,10 @@ pub(crate) enum BackendArg {
     /// CPython in WebAssembly, with numpy, pandas and matplotlib
     #[default]
     Wasm,
+    /// A smaller CPython in WebAssembly, with the standard library alone (`glassbox setup --small`)
+    Small,
+    /// A Jupyter kernel of this machine, kept in by the launcher
+    Jupyter,
 }
 
 /// What a session starts from.
@@ -53,6 +59,19 @@ pub(crate) struct BackendSettings {
     pub(crate) image: Image,
     /// A folder of unpacked pure-Python packages.
     pub(crate) packages: Option<PathBuf>,
+    /// Which kernel, and how it is kept in.
+    pub(crate) kernel: KernelSettings,
+}
+
+/// How a Jupyter kernel is started.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct KernelSettings {
+    /// Its name; the first that is found where there is none.
+    pub(crate) name: Option<String>,
+    /// A virtual environment that has it.
+    pub(crate) environment: Option<PathBuf>,
+    /// It may do what this user can.
+    pub(crate) unsandboxed: bool,
 }
 
 /// Makes it. Loads compiled code, opens no session.
@@ -65,6 +84,25 @@ pub(crate) fn make(settings: BackendSettings) -> Result<Arc<dyn Backend>, CliErr
             let mut builder = Sandbox::builder().limits(settings.limits).image(settings.image);
             if let Some(folder) = settings.packages {
                 builder = builder.packages(folder);
+            }
+            Ok(Arc::new(builder.build()?))
+        }
+        BackendArg::Small => {
+            let mut builder = Small::builder().limits(settings.limits);
+            if let Some(folder) = settings.packages {
+                builder = builder.packages(folder);
+            }
+            Ok(Arc::new(builder.build()?))
+        }
+        BackendArg::Jupyter => {
+            let kernel = settings.kernel;
+            let isolation = if kernel.unsandboxed { Isolation::Unsandboxed } else { Isolation::Sandboxed };
+            let mut builder = Jupyter::builder().limits(settings.limits).isolation(isolation);
+            if let Some(name) = kernel.name {
+                builder = builder.kernel(name);
+            }
+            if let Some(folder) = kernel.environment {
+                builder = builder.environment(folder);
             }
             Ok(Arc::new(builder.build()?))
         }

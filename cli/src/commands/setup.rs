@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use glassbox::model::catalog::{self, Fetcher};
 use glassbox::sandbox::setup::{self, Materials, SetupEvent};
-use glassbox::sandbox::wasm::Home;
+use glassbox::sandbox::wasm::{Home, small};
 use serde_json::json;
 use tokio::sync::mpsc;
 
@@ -29,6 +29,9 @@ pub(crate) async fn setup(args: SetupArgs, interrupts: &Interrupts, ui: &mut Ui)
     if args.check {
         return check(&home, args.json, ui);
     }
+    if args.small {
+        small(home.clone(), interrupts, ui).await?;
+    }
     if args.force {
         remove(&home)?;
     } else if setup::check(&home).iter().all(|part| part.problem.is_none()) {
@@ -47,6 +50,25 @@ pub(crate) async fn setup(args: SetupArgs, interrupts: &Interrupts, ui: &mut Ui)
     }
     ui.note(&format!("the sandbox is ready after {} in {}", seconds(started.elapsed()), home.root().display()));
     Ok(Exit::Done)
+}
+
+/// Makes the small sandbox.
+async fn small(home: Home, interrupts: &Interrupts, ui: &mut Ui) -> Result<(), CliError> {
+    if small::is_built(&home) {
+        ui.note("the small sandbox is ready");
+        return Ok(());
+    }
+    let (sender, mut said) = mpsc::unbounded_channel();
+    let mut work =
+        tokio::task::spawn_blocking(move || small::build(&home, &mut |what| drop(sender.send(what.to_owned()))));
+    loop {
+        tokio::select! {
+            biased;
+            Some(what) = said.recv() => ui.note(&what),
+            done = &mut work => return Ok(done.map_err(|lost| std::io::Error::other(lost.to_string()))??),
+            () = interrupts.next() => return Err(CliError::Cancelled),
+        }
+    }
 }
 
 /// Takes away what set-up made; what was fetched stays.

@@ -12,7 +12,7 @@ use glassbox::sandbox::{CellEvent, DenialKind, ExecuteRequest, Execution, Interp
 use tokio_util::sync::CancellationToken;
 
 use crate::args::{ExecArgs, LimitArgs};
-use crate::backend::{self, BackendSettings};
+use crate::backend::{self, BackendArg, BackendSettings, KernelSettings};
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::interrupt::Interrupts;
@@ -35,9 +35,14 @@ pub(crate) async fn exec(
     let program = Program::read(&args).await?;
     let settings = BackendSettings {
         backend: args.backend,
-        limits: limits(&args.limits),
+        limits: limits(&args.limits, args.backend),
         image: args.image.of(&program.source),
         packages: args.packages.clone(),
+        kernel: KernelSettings {
+            name: args.kernel.clone(),
+            environment: args.venv.clone(),
+            unsandboxed: args.unsandboxed,
+        },
     };
     let uploads = read_uploads(&args.put)?;
     let session = backend::make(settings)?.open().await?;
@@ -84,8 +89,12 @@ impl Program {
     }
 }
 
-fn limits(args: &LimitArgs) -> Limits {
-    let default = Limits::default();
+fn limits(args: &LimitArgs, backend: BackendArg) -> Limits {
+    let mut default = Limits::default();
+    if backend == BackendArg::Jupyter {
+        // A native process with its libraries, by address space.
+        default.memory = 2 << 30;
+    }
     let mib = |given: Option<u64>, default: u64| given.map_or(default, |mib| mib.saturating_mul(1 << 20));
     Limits {
         soft_time: args.time.unwrap_or(default.soft_time),

@@ -42,7 +42,11 @@ impl ResourceLimiter for Host {
             self.memory = self.memory.max(desired as u64);
         } else {
             let message = format!("the session may use {} MiB of memory", self.limits.memory >> 20);
-            self.place.denied(DenialKind::Memory, message, "hold less at a time, or delete what is not needed any more");
+            self.place.denied(
+                DenialKind::Memory,
+                message,
+                "hold less at a time, or delete what is not needed any more",
+            );
         }
         Ok(fits)
     }

@@ -124,7 +124,8 @@ fn run(command: &mut Command) -> Result<(), InterpreterError> {
     if output.status.success() {
         return Ok(());
     }
-    let said = String::from_utf8_lossy(if output.stderr.is_empty() { &output.stdout } else { &output.stderr }).into_owned();
+    let said =
+        String::from_utf8_lossy(if output.stderr.is_empty() { &output.stdout } else { &output.stderr }).into_owned();
     let last: Vec<&str> = said.trim().lines().rev().take(12).collect();
     Err(failed(format!("{name}: {}: {}", output.status, last.into_iter().rev().collect::<Vec<_>>().join("\n"))))
 }
