@@ -19,6 +19,16 @@ fn of_run() {
 }
 
 #[test]
+fn of_exec() {
+    insta::assert_snapshot!(help(&["exec", "--help"]));
+}
+
+#[test]
+fn of_setup() {
+    insta::assert_snapshot!(help(&["setup", "--help"]));
+}
+
+#[test]
 fn of_models() {
     insta::assert_snapshot!(help(&["models", "--help"]));
 }

@@ -5,6 +5,7 @@
 mod bad_input;
 mod chat;
 mod demo;
+mod exec;
 mod help;
 mod json;
 mod models;

@@ -83,7 +83,7 @@ def _add_fonts(font_manager):
     paths = sorted(path for folder in FONTS for path in _font_files(folder))
     if not paths:
         return
-    from copy import copy
+    from dataclasses import replace
 
     import matplotlib
 
@@ -101,9 +101,7 @@ def _add_fonts(font_manager):
         known = {entry.name for entry in manager.ttflist}
         for family in HABITUAL:
             if family not in known:
-                alias = copy(entries[0])
-                alias.name = family
-                manager.ttflist.append(alias)
+                manager.ttflist.append(replace(entries[0], name=family))
     for settings in (matplotlib.rcParams, matplotlib.rcParamsDefault, getattr(matplotlib, "rcParamsOrig", {})):
         family = list(settings.get("font.family", ["sans-serif"]))
         settings["font.family"] = family + [name for name in names if name not in family]
