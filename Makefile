@@ -39,7 +39,7 @@ test: setup ## Passes every test; fetches two small models on the first run.
 test-now:
 	$(CARGO) build --release --locked -p glassbox-cli
 	$(CARGO) run --release --locked --quiet -p glassbox-cli -- models pull qwen2.5-coder-0.5b smollm2-135m
-	$(CARGO) run --release --locked --quiet -p glassbox-cli -- setup
+	$(CARGO) run --release --locked --quiet -p glassbox-cli -- setup --small
 	@./scripts/jupyter >/dev/null
 	python3 -m unittest discover -s sandbox/guest -t sandbox/guest
 	$(CARGO) test --release --locked --workspace

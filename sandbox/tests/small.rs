@@ -1,6 +1,15 @@
 //! The small tier behaves as every backend does. Needs what `glassbox setup --small` makes.
 
 #![cfg(feature = "wasm")]
+#![allow(
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "a test may panic; its helpers are shared between test files"
+)]
 
 #[macro_use]
 mod suite;

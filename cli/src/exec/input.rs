@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use glassbox::sandbox::InputSource;
 
 /// Reads lines of standard input.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct StandardInput;
 
 #[async_trait]

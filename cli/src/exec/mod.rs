@@ -147,7 +147,7 @@ async fn run(
     let cancellation = CancellationToken::new();
     let mut request = ExecuteRequest::new(program.source.clone()).with_cancellation(cancellation.clone());
     if program.input {
-        request = request.with_input(Arc::new(StandardInput::default()));
+        request = request.with_input(Arc::new(StandardInput));
     }
     let mut events = session.execute(request);
     let mut seen = Seen::default();

@@ -9,7 +9,8 @@ use crate::support::{Home, Outcome, finish};
 /// The cache of whoever runs the tests, which has the sandbox.
 fn cache() -> PathBuf {
     let var = |name| std::env::var_os(name).map(PathBuf::from);
-    let default = || var("XDG_CACHE_HOME").or_else(|| Some(var("HOME")?.join(".cache"))).map(|base| base.join("glassbox"));
+    let default =
+        || var("XDG_CACHE_HOME").or_else(|| Some(var("HOME")?.join(".cache"))).map(|base| base.join("glassbox"));
     var("GLASSBOX_CACHE").or_else(default).unwrap()
 }
 

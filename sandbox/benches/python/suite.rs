@@ -1,7 +1,7 @@
 //! Programs that compute, and what they print.
 
 /// Prints `{"NAME": milliseconds, …}`, each the median of five runs.
-pub const SOURCE: &str = r#"
+pub(crate) const SOURCE: &str = r#"
 import hashlib, json, random, re, sys, time
 
 def median(work):
@@ -61,13 +61,13 @@ print(json.dumps({name: median(what) for name, what in work.items()}))
 "#;
 
 /// Reads what the source printed.
-pub fn read(printed: &str) -> Vec<(String, f64)> {
+pub(crate) fn read(printed: &str) -> Vec<(String, f64)> {
     let table: serde_json::Map<String, serde_json::Value> = serde_json::from_str(printed.trim()).unwrap_or_default();
     table.into_iter().filter_map(|(name, value)| Some((name, value.as_f64()?))).collect()
 }
 
 /// Peers, as Python that defines `once`.
-pub const PEERS: [(&str, &str); 3] = [
+pub(crate) const PEERS: [(&str, &str); 3] = [
     (
         "pydantic-monty (a subset of Python)",
         "import pydantic_monty\npool = pydantic_monty.Monty()\npool.__enter__()\ndef once():\n    with pool.checkout() as session: return session.feed_run('1 + 1')",

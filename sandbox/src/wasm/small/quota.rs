@@ -42,7 +42,7 @@ impl Quota {
     pub(super) fn take(&self, more: Usage) -> bool {
         let (bytes, files) = self.with(|state| {
             let mut found = self.fits(state.used, more);
-            if !(found.0 && found.1) && !state.nameless {
+            if !(state.nameless || (found.0 && found.1)) {
                 state.used = self.folder.usage().unwrap_or(Usage { bytes: u64::MAX, files: u32::MAX });
                 found = self.fits(state.used, more);
             }
