@@ -71,9 +71,3 @@ pub async fn fifty_sessions_under_mixed_attack(backend: &Arc<dyn Backend>) {
     let all = join_all((0..50).map(one));
     tokio::time::timeout(Duration::from_secs(300), all).await.expect("fifty sessions do not finish");
 }
-
-macro_rules! crowded {
-    ($backend:path) => {
-        attacked!($backend, many: [two_hundred_sessions_leave_no_memory, fifty_sessions_under_mixed_attack]);
-    };
-}

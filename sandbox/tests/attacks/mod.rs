@@ -9,7 +9,6 @@ pub mod crash;
 pub mod disk;
 #[macro_use]
 pub mod door;
-#[macro_use]
 pub mod many;
 pub mod memory;
 pub mod output;
