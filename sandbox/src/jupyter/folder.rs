@@ -60,6 +60,40 @@ impl KernelFolder {
     }
 }
 
+/// The paths of a session's folders as its kernel calls them.
+#[derive(Debug, Clone)]
+pub(super) struct Inside {
+    pub(super) data: PathBuf,
+    pub(super) tmp: PathBuf,
+    pub(super) run: PathBuf,
+    pub(super) home: PathBuf,
+}
+
+impl KernelFolder {
+    /// For a kernel that sees the host's files.
+    pub(super) fn seen_from_the_host(&self) -> Inside {
+        Inside { data: self.data(), tmp: self.tmp(), run: self.run(), home: self.home() }
+    }
+
+    /// For a kernel with a root of its own: each folder here and its path there.
+    pub(super) fn binds(&self) -> (Inside, Vec<(PathBuf, PathBuf)>) {
+        let inside = Inside {
+            data: "/mnt/data".into(),
+            tmp: "/tmp".into(),
+            run: "/session/run".into(),
+            home: "/session/home".into(),
+        };
+        let here = self.seen_from_the_host();
+        let pairs = [
+            (here.data, inside.data.clone()),
+            (here.tmp, inside.tmp.clone()),
+            (here.run, inside.run.clone()),
+            (here.home, inside.home.clone()),
+        ];
+        (inside, pairs.into())
+    }
+}
+
 /// What could be taken for a kernel's socket.
 pub(super) fn socket(run: &Path, number: u16) -> PathBuf {
     run.join(format!("k-{number}"))

@@ -9,7 +9,6 @@ use jupyter_protocol::connection_info::Transport;
 use jupyter_protocol::{ConnectionInfo, InterruptRequest, KernelInfoRequest};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::process::Child;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -19,6 +18,7 @@ use super::folder::{self, KernelFolder};
 use super::kernel::{Incoming, Kernel, Place, WAITING};
 use super::message::{Channel, Request, Signer};
 use super::process::{self, LocalProcess, Program, Readers, Tail};
+use super::running::Running;
 use super::zmtp::{self, Reader, SocketType, Writer};
 use crate::folder::{Folder, SandboxPath};
 use crate::{FileInfo, InterpreterError};
@@ -63,7 +63,7 @@ impl Place for LocalPlace {
             let _ = std::fs::remove_file(folder::socket(&run, channel));
         }
         let connection = ConnectionInfo {
-            ip: run.join("k").to_string_lossy().into_owned(),
+            ip: self.program.inside(&self.folder).run.join("k").to_string_lossy().into_owned(),
             transport: Transport::IPC,
             shell_port: number(Channel::Shell),
             iopub_port: number(Channel::Iopub),
@@ -77,7 +77,7 @@ impl Place for LocalPlace {
         let json = serde_json::to_vec(&connection).map_err(InterpreterError::backend)?;
         std::fs::write(run.join("connection.json"), json).map_err(InterpreterError::backend)?;
 
-        let (mut child, tail) = self.program.spawn(&self.folder)?;
+        let (mut child, tail) = self.program.spawn(&self.folder).await?;
         let signer = Signer::new(&key)?;
         let answered = tokio::select! {
             answered = timeout(self.start_time, answer(&run, &session, signer)) => answered.ok(),
@@ -127,7 +127,7 @@ impl LocalPlace {
         tokio::task::spawn_blocking(move || work(folder.files())).await.map_err(InterpreterError::backend)?
     }
 
-    async fn given_up(&self, child: Child, tail: &Tail, problem: &str) -> InterpreterError {
+    async fn given_up(&self, child: Running, tail: &Tail, problem: &str) -> InterpreterError {
         process::discard(child).await;
         self.failed(&format!("{problem}{}", tail.said()))
     }
@@ -155,7 +155,7 @@ struct Connected {
 }
 
 impl Connected {
-    fn kernel(self, program: &Program, child: Child, session: String) -> Kernel {
+    fn kernel(self, program: &Program, child: Running, session: String) -> Kernel {
         let Self { requests, incoming, sender, readers } = self;
         let process = LocalProcess::watch(program, child, readers, sender, requests.clone(), session.clone());
         Kernel { requests, incoming, session, process: Box::new(process) }

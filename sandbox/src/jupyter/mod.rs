@@ -15,6 +15,7 @@ mod local;
 mod message;
 mod process;
 mod remote;
+mod running;
 mod session;
 mod state;
 mod worker;

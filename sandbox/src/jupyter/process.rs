@@ -1,21 +1,22 @@
 //! A kernel of this machine: its process, and how it is started, interrupted and killed.
 
 use std::collections::VecDeque;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::Pid;
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
-use tokio::process::{Child, Command};
+use tokio::process::Command;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::folder::KernelFolder;
+use super::folder::{Inside, KernelFolder};
 use super::kernel::{Incoming, Process};
 use super::kernelspec::{InterruptMode, KernelSpec};
 use super::message::Request;
+use super::running::{Interrupter, Running};
 use crate::{InterpreterError, Limits};
 
 /// Lines of a kernel's standard error that are kept for messages.
@@ -32,7 +33,7 @@ pub enum Isolation {
     /// Namespaces, Landlock, seccomp and resource limits, by our own launcher. The default.
     #[default]
     Sandboxed,
-    /// The same promises as far as `bwrap` can keep them; it has to be installed.
+    /// By `bwrap`. Refused for now: this build has no use of it.
     Bwrap,
     /// Not at all: programs can do what the user can.
     Unsandboxed,
@@ -51,6 +52,7 @@ pub(super) struct Program {
 /// A kernel's process, watched: when it ends, [`Incoming::Lost`] is sent.
 pub(super) struct LocalProcess {
     pid: Option<Pid>,
+    interrupter: Option<Interrupter>,
     interrupt_mode: InterruptMode,
     /// For kernels that are interrupted by a message.
     requests: mpsc::UnboundedSender<Request>,
@@ -108,18 +110,18 @@ impl Tail {
 
 impl Program {
     /// The variables of the kernel: few of ours, and those that make IPython leave a person's files alone.
-    fn variables(&self, folder: &KernelFolder) -> Vec<(String, String)> {
-        let text = |path: PathBuf| path.to_string_lossy().into_owned();
-        let home = text(folder.home());
+    fn variables(&self, folder: &Inside) -> Vec<(String, String)> {
+        let text = |path: &Path| path.to_string_lossy().into_owned();
+        let home = &folder.home;
         let inherited = ["PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ"];
         let mut variables: Vec<(String, String)> =
             inherited.iter().filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?))).collect();
         let ours = [
-            ("HOME", home.clone()),
-            ("TMPDIR", text(folder.tmp())),
-            ("IPYTHONDIR", text(folder.home().join("ipython"))),
-            ("MPLCONFIGDIR", text(folder.home().join("matplotlib"))),
-            ("XDG_CACHE_HOME", text(folder.home().join("cache"))),
+            ("HOME", text(home)),
+            ("TMPDIR", text(&folder.tmp)),
+            ("IPYTHONDIR", text(&home.join("ipython"))),
+            ("MPLCONFIGDIR", text(&home.join("matplotlib"))),
+            ("XDG_CACHE_HOME", text(&home.join("cache"))),
             ("MPLBACKEND", "module://matplotlib_inline.backend_inline".to_owned()),
             // One thread each: many kernels share a machine, and every thread's stack counts as memory.
             ("OPENBLAS_NUM_THREADS", "1".to_owned()),
@@ -140,57 +142,103 @@ impl Program {
     }
 
     /// The command line. IPython would keep every cell in a database.
-    fn argv(&self, folder: &KernelFolder) -> Vec<String> {
-        let mut argv = self.spec.command(&folder.run().join("connection.json"));
+    fn argv(&self, folder: &Inside) -> Vec<String> {
+        let mut argv = self.spec.command(&folder.run.join("connection.json"));
         if argv.iter().any(|argument| argument.starts_with("ipykernel")) {
             argv.push("--HistoryManager.enabled=False".to_owned());
         }
         argv
     }
 
-    /// Starts the process.
-    pub(super) fn spawn(&self, folder: &KernelFolder) -> Result<(Child, Tail), InterpreterError> {
-        if self.isolation != Isolation::Unsandboxed {
-            return Err(InterpreterError::NotIsolated { problem: "this build has no launcher".to_owned() });
+    /// The paths of the session's folders as the kernel calls them.
+    pub(super) fn inside(&self, folder: &KernelFolder) -> Inside {
+        match self.isolation {
+            Isolation::Unsandboxed => folder.seen_from_the_host(),
+            Isolation::Sandboxed | Isolation::Bwrap => folder.binds().0,
         }
-        let argv = self.argv(folder);
-        let Some((program, arguments)) = argv.split_first() else {
-            return Err(InterpreterError::backend(format!("the kernelspec `{}` has no command", self.spec.name)));
+    }
+
+    /// Starts the process.
+    pub(super) async fn spawn(&self, folder: &KernelFolder) -> Result<(Running, Tail), InterpreterError> {
+        let mut running = match self.isolation {
+            Isolation::Unsandboxed => self.free(folder)?,
+            Isolation::Sandboxed => self.kept(folder).await?,
+            Isolation::Bwrap => {
+                return Err(InterpreterError::NotIsolated { problem: "this build cannot use bwrap".to_owned() });
+            }
         };
+        let tail = Tail::default();
+        if let Some(stderr) = running.take_stderr() {
+            tokio::spawn(tail.clone().follow(stderr));
+        }
+        Ok((running, tail))
+    }
+
+    fn no_command(&self) -> InterpreterError {
+        InterpreterError::backend(format!("the kernelspec `{}` has no command", self.spec.name))
+    }
+
+    fn free(&self, folder: &KernelFolder) -> Result<Running, InterpreterError> {
+        let inside = folder.seen_from_the_host();
+        let argv = self.argv(&inside);
+        let (program, arguments) = argv.split_first().ok_or_else(|| self.no_command())?;
         let mut command = Command::new(program);
-        command.args(arguments).env_clear().envs(self.variables(folder)).current_dir(folder.data());
+        command.args(arguments).env_clear().envs(self.variables(&inside)).current_dir(inside.data);
         // ipykernel looks for it every second, and ends when we are gone.
         command.env("JPY_PARENT_PID", std::process::id().to_string());
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         command.process_group(0).kill_on_drop(true);
-        let mut child = command.spawn().map_err(|error| {
+        let child = command.spawn().map_err(|error| {
             let name = &self.spec.name;
             let problem = format!("the program `{program}` of the kernel `{name}` could not be started: {error}");
             InterpreterError::SetUp { backend: "jupyter", problem }
         })?;
-        let tail = Tail::default();
-        if let Some(stderr) = child.stderr.take() {
-            tokio::spawn(tail.clone().follow(stderr));
-        }
-        Ok((child, tail))
+        Ok(Running::Free(child))
     }
-}
 
-/// Kills a process and all of its group. `kill_on_drop` alone would leave what the program started.
-fn kill_group(pid: Option<Pid>) {
-    if let Some(pid) = pid {
-        let _ = kill_process_group(pid, Signal::KILL);
+    #[cfg(target_os = "linux")]
+    async fn kept(&self, folder: &KernelFolder) -> Result<Running, InterpreterError> {
+        let (inside, binds) = folder.binds();
+        let argv = self.argv(&inside);
+        let program = argv.first().ok_or_else(|| self.no_command())?;
+        let plan = crate::launch::Plan {
+            read_only: self.prefixes(program),
+            argv: argv.iter().map(Into::into).collect(),
+            env: self.variables(&inside).into_iter().map(|(name, value)| (name.into(), value.into())).collect(),
+            cwd: inside.data,
+            read_write: Vec::new(),
+            binds,
+            resources: (&self.limits).into(),
+            piped: false,
+        };
+        Ok(Running::Kept(Box::new(plan.spawn().await?)))
     }
-}
 
-fn pid_of(child: &Child) -> Option<Pid> {
-    child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw)
+    #[cfg(not(target_os = "linux"))]
+    async fn kept(&self, _: &KernelFolder) -> Result<Running, InterpreterError> {
+        Err(InterpreterError::NotIsolated { problem: "the launcher needs Linux".to_owned() })
+    }
+
+    /// The folders that a kernel's program lies in: its virtual environment, and the interpreter that this was made of.
+    #[cfg(target_os = "linux")]
+    fn prefixes(&self, program: &str) -> Vec<PathBuf> {
+        let program = Path::new(program);
+        let above = |path: &Path| path.ancestors().nth(2).map(Path::to_owned);
+        let base = program.canonicalize().ok().and_then(|path| above(&path));
+        // What a virtual environment was made of may itself be a link.
+        let link = std::fs::read_link(program).ok().filter(|path| path.is_absolute()).and_then(|path| above(&path));
+        let all = self.spec.prefix.clone().into_iter().chain(base).chain(link);
+        // The system is there anyway, and no folder is as wide as the root.
+        let mut all: Vec<PathBuf> =
+            all.filter(|path| path.components().count() > 2 && !path.starts_with("/usr")).collect();
+        all.dedup();
+        all
+    }
 }
 
 /// Kills a kernel that never answered.
-pub(super) async fn discard(mut child: Child) {
-    kill_group(pid_of(&child));
-    let _ = child.kill().await;
+pub(super) async fn discard(mut child: Running) {
+    child.kill(child.pid()).await;
 }
 
 /// How a process ended, as the end of a sentence.
@@ -214,13 +262,14 @@ impl LocalProcess {
     /// Watches a kernel that answered: tells `incoming` when it ends, after all that it had sent.
     pub(super) fn watch(
         program: &Program,
-        mut child: Child,
+        mut child: Running,
         mut readers: Readers,
         incoming: mpsc::Sender<Incoming>,
         requests: mpsc::UnboundedSender<Request>,
         session: String,
     ) -> Self {
-        let pid = pid_of(&child);
+        let pid = child.pid();
+        let interrupter = child.interrupter();
         let (kill, killed) = oneshot::channel::<()>();
         let (end, ended) = watch::channel(false);
         tokio::spawn(async move {
@@ -233,25 +282,30 @@ impl LocalProcess {
                 },
                 _ = killed => "the kernel was killed".to_owned(),
             };
-            kill_group(pid);
-            let _ = child.kill().await;
+            child.kill(pid).await;
             let _ = end.send(true);
             // What it had sent before it died comes first.
             let drained = async { while readers.all.join_next().await.is_some() {} };
             let _ = tokio::time::timeout(DRAIN_TIME, drained).await;
             let _ = incoming.send(Incoming::Lost(how)).await;
         });
-        Self { pid, interrupt_mode: program.spec.interrupt_mode, requests, session, kill: Some(kill), ended }
+        Self {
+            pid,
+            interrupter,
+            interrupt_mode: program.spec.interrupt_mode,
+            requests,
+            session,
+            kill: Some(kill),
+            ended,
+        }
     }
 }
 
 #[async_trait]
 impl Process for LocalProcess {
     async fn interrupt(&mut self) -> Result<(), InterpreterError> {
-        match (self.interrupt_mode, self.pid) {
-            (InterruptMode::Signal, Some(pid)) => {
-                kill_process_group(pid, Signal::INT).map_err(InterpreterError::backend)
-            }
+        match (self.interrupt_mode, &self.interrupter) {
+            (InterruptMode::Signal, Some(interrupter)) => interrupter.interrupt().map_err(InterpreterError::backend),
             _ => super::local::interrupt_request(&self.requests, &self.session),
         }
     }

@@ -31,6 +31,20 @@ pub struct Child {
     _group: Option<Group>,
 }
 
+/// Interrupts a program of the sandbox.
+#[derive(Debug)]
+pub struct Interrupter(UnixStream);
+
+impl Interrupter {
+    /// Sends `SIGINT` to the program and those of its children that share its group.
+    ///
+    /// # Errors
+    /// Where the program is gone.
+    pub fn interrupt(&self) -> io::Result<()> {
+        (&self.0).write_all(b"i")
+    }
+}
+
 fn not_isolated(problem: impl ToString) -> InterpreterError {
     InterpreterError::NotIsolated { problem: problem.to_string() }
 }
@@ -87,12 +101,12 @@ impl Child {
         self.launcher.wait().await
     }
 
-    /// Sends `SIGINT` to the program and those of its children that share its group.
+    /// What interrupts the program, for whoever does not hold this.
     ///
     /// # Errors
-    /// Where the launcher is gone.
-    pub fn interrupt(&self) -> io::Result<()> {
-        (&self.control).write_all(b"i")
+    /// Where there are too many descriptors.
+    pub fn interrupter(&self) -> io::Result<Interrupter> {
+        self.control.try_clone().map(Interrupter)
     }
 
     /// Kills the program and all that it started, and waits until they are gone.
@@ -101,7 +115,7 @@ impl Child {
     /// Those of the system.
     pub async fn kill(&mut self) -> io::Result<ExitStatus> {
         // The launcher reads the end, and ends the program's namespace before itself.
-        self.control.shutdown(std::net::Shutdown::Both)?;
+        let _ = self.control.shutdown(std::net::Shutdown::Both);
         self.wait().await
     }
 }

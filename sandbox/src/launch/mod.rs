@@ -28,7 +28,7 @@ mod wall;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-pub use child::Child;
+pub use child::{Child, Interrupter};
 pub use job::Resources;
 
 use crate::{InterpreterError, Limits};

@@ -74,7 +74,7 @@ fn place(base: &Path, bind: &Bind) -> io::Result<()> {
     }
     let kind = fs::symlink_metadata(&bind.from)?.file_type();
     // `/lib` may be a link to `usr/lib`, and stays one.
-    if kind.is_symlink() && bind.from == bind.to && !bind.writable {
+    if kind.is_symlink() && SYSTEM.iter().any(|path| Path::new(path) == bind.from) {
         return symlink(fs::read_link(&bind.from)?, &to);
     }
     if fs::metadata(&bind.from)?.is_dir() {

@@ -126,9 +126,6 @@ pub(super) fn filters() -> Result<Vec<BpfProgram>, seccompiler::BackendError> {
         clones.push(argument(0, SeccompCmpOp::MaskedEq(u64::from(flag.cast_unsigned())), *flag)?);
     }
     denied.insert(libc::SYS_clone, clones);
-    for call in [libc::SYS_socket, libc::SYS_socketpair] {
-        denied.insert(call, vec![argument(0, SeccompCmpOp::Ne, libc::AF_UNIX)?]);
-    }
     let typing = [libc::TIOCSTI, libc::TIOCLINUX].map(|request| {
         // The kernel takes the request as 32 bits.
         SeccompCondition::new(1, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, request)
@@ -141,10 +138,16 @@ pub(super) fn filters() -> Result<Vec<BpfProgram>, seccompiler::BackendError> {
     let clone3 = BTreeMap::from([(libc::SYS_clone3, Vec::new())]);
     let absent = SeccompAction::Errno(libc::ENOSYS.cast_unsigned());
     let second = SeccompFilter::new(clone3, SeccompAction::Allow, absent, arch)?;
+    // "Not supported" and not "not permitted": libzmq, which looks for the network's interfaces, takes only the former.
+    let other = argument(0, SeccompCmpOp::Ne, libc::AF_UNIX)?;
+    let sockets = BTreeMap::from([libc::SYS_socket, libc::SYS_socketpair].map(|call| (call, vec![other.clone()])));
+    let unsupported = SeccompAction::Errno(libc::EOPNOTSUPP.cast_unsigned());
+    let third = SeccompFilter::new(sockets, SeccompAction::Allow, unsupported, arch)?;
     Ok(vec![
         #[cfg(target_arch = "x86_64")]
         no_x32(),
         first.try_into()?,
         second.try_into()?,
+        third.try_into()?,
     ])
 }
