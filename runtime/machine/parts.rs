@@ -50,14 +50,14 @@ impl TurnRules {
 /// What to do next.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Step {
-    /// Let the model generate, then call [`TurnMachine::reply_finished`].
+    /// Let the model generate, then call [`TurnMachine::reply_finished`](super::TurnMachine::reply_finished).
     Generate {
         /// What the model may or must call.
         tool_choice: ToolChoice,
         /// The number of this forced retry in a row; 0 where it is none.
         retry: u32,
     },
-    /// Run the actions, and call [`TurnMachine::action_finished`] for each, in any order.
+    /// Run the actions, and call [`TurnMachine::action_finished`](super::TurnMachine::action_finished) for each, in any order.
     Act {
         /// One group after the other; the actions of a group beside each other.
         groups: Vec<Vec<Action>>,
@@ -104,7 +104,7 @@ pub struct Answer {
     pub content: String,
     /// What was wrong with the call itself, if it was never run because of that.
     pub fault: Option<Fault>,
-    /// The call and its result are those of an earlier reply of this turn: see [`TurnMachine::repeats`].
+    /// The call and its result are those of an earlier reply of this turn: see [`TurnMachine::repeats`](super::TurnMachine::repeats).
     #[serde(default)]
     pub repeated: bool,
     /// A program that did not run to its end: the model may correct it.
