@@ -95,11 +95,14 @@ impl AgentInner {
 
     /// What the model is told of the interpreter.
     pub(crate) fn notes(&self, backend: &dyn Backend) -> InterpreterNotes {
-        let callable = self.access.in_code() && backend.capabilities().tools && !self.specs.is_empty();
-        InterpreterNotes {
-            environment: backend.describe(),
-            functions: if callable { python_stubs(&self.specs) } else { String::new() },
+        let can = backend.capabilities().tools;
+        let callable = self.access.in_code() && can && !self.specs.is_empty();
+        let mut environment = backend.describe();
+        if !can && !self.specs.is_empty() {
+            // Else a program calls by name what the model sees among its tools, and gets a NameError.
+            environment.push_str(" The tools are not there for programs: call them yourself.");
         }
+        InterpreterNotes { environment, functions: if callable { python_stubs(&self.specs) } else { String::new() } }
     }
 
     /// The rules of one turn.

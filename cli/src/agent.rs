@@ -7,19 +7,18 @@ use glassbox::model::catalog::Fetcher;
 use glassbox::model::engine::EngineOptions;
 use glassbox::model::local::LoadEvent;
 use glassbox::model::{ChatModel, Model};
-use glassbox::sandbox::wasm::Image;
-use glassbox::sandbox::{InterpreterError, Sandbox};
-use glassbox::{Agent, AutoApprover, DenyApprover, Limits};
+use glassbox::sandbox::Backend;
+use glassbox::{Agent, AutoApprover, DenyApprover, Limits, ToolAccess};
 use tokio::sync::{mpsc, watch};
 
-use crate::args::InterpreterArg;
 use crate::ask::{self, Question};
+use crate::backend;
 use crate::error::CliError;
 use crate::pictures::OutFolder;
 use crate::sampling::Tuning;
 use crate::script;
 use crate::settings::{Approvals, EngineSettings, ModelSource, Settings};
-use crate::ui::{FetchProgress, Ui};
+use crate::ui::{FetchProgress, Ui, printable};
 
 /// An agent that is ready, and what its turns need besides.
 pub(crate) struct Prepared {
@@ -39,10 +38,11 @@ pub(crate) struct Prepared {
 /// Where the model cannot be had or loaded, or the tools cannot be registered.
 pub(crate) async fn prepare(settings: Settings, ui: &mut Ui) -> Result<Prepared, CliError> {
     // Before the model, which takes long to load: a sandbox that is not set up is told at once.
-    let backend = match settings.means.interpreter {
-        InterpreterArg::Wasm => Some(wasm()?),
-        InterpreterArg::None => None,
-    };
+    let access = settings.means.access;
+    let backend = settings.means.interpreter.map(backend::make).transpose()?;
+    if let Some(backend) = &backend {
+        tell(backend.as_ref(), access, !settings.tools.is_empty(), ui)?;
+    }
     let model = model(&settings.model, settings.engine, ui).await?;
     for note in &model.info().notes {
         ui.note(&format!("note: {}", crate::ui::printable(note)));
@@ -60,7 +60,7 @@ pub(crate) async fn prepare(settings: Settings, ui: &mut Ui) -> Result<Prepared,
         Approvals::Deny => builder.approver(DenyApprover),
     };
     if let Some(backend) = backend {
-        builder = builder.interpreter(backend).tool_access(settings.means.access);
+        builder = builder.interpreter(backend).tool_access(access);
     }
     if let Some(system) = settings.system {
         builder = builder.system(system);
@@ -74,13 +74,27 @@ pub(crate) async fn prepare(settings: Settings, ui: &mut Ui) -> Result<Prepared,
     Ok(Prepared { agent: builder.build()?, tuning: settings.tuning, questions, out: OutFolder::new(settings.out) })
 }
 
-/// Python in WebAssembly, with the scientific packages imported where there is an image of it.
-fn wasm() -> Result<Sandbox, CliError> {
-    let sandbox = match Sandbox::builder().image(Image::Scientific).build() {
-        Err(InterpreterError::NotSetUp { .. }) => Sandbox::python(),
-        other => other,
-    };
-    Ok(sandbox.map_err(glassbox::Error::from)?)
+/// Tells what is not as one would expect of an interpreter.
+///
+/// # Errors
+/// Where the model could not use it.
+fn tell(backend: &dyn Backend, access: ToolAccess, tools: bool, ui: &mut Ui) -> Result<(), CliError> {
+    let language = backend.language();
+    if !language.eq_ignore_ascii_case("python") {
+        return Err(CliError::usage(
+            format!("the model writes Python, and this kernel runs {}", printable(language)),
+            "name another kernel with `--kernel`; `glassbox exec --backend jupyter` runs any language",
+        ));
+    }
+    let can = backend.capabilities();
+    if !can.isolated {
+        ui.warn("the model's programs can do what you can", "leave out `--unsandboxed`, and they are kept in");
+    }
+    if tools && !can.tools {
+        let instead = if access == ToolAccess::Code { ": the model calls them itself" } else { "" };
+        ui.note(&format!("note: programs in `{}` cannot call tools{instead}", backend.name()));
+    }
+    Ok(())
 }
 
 async fn model(source: &ModelSource, engine: EngineSettings, ui: &mut Ui) -> Result<Arc<dyn ChatModel>, CliError> {

@@ -67,6 +67,14 @@ pub(crate) enum CliError {
     /// The sandbox.
     #[error(transparent)]
     Sandbox(#[from] InterpreterError),
+    /// The big sandbox is missing, and the small one is there.
+    #[error("{error}")]
+    OnlySmall {
+        /// What is missing.
+        error: InterpreterError,
+        /// The option that would name the small one.
+        option: &'static str,
+    },
     /// The agent.
     #[error(transparent)]
     Agent(#[from] glassbox::Error),
@@ -104,6 +112,12 @@ impl CliError {
             Self::Model(error) => error.hint(),
             Self::Fetch(error) => error.hint(),
             Self::Sandbox(error) => error.hint(),
+            Self::OnlySmall { error, option } => {
+                let set_up = error.hint().unwrap_or_default();
+                Some(format!(
+                    "{set_up}, or add `{option} small`: that one is set up, and has the standard library alone"
+                ))
+            }
             Self::Agent(error) => error.hint(),
             Self::Output(_) | Self::Start { .. } | Self::Cancelled => None,
         }

@@ -78,7 +78,7 @@ async fn command(cli: Cli, ui: &mut Ui) -> Result<Exit, CliError> {
     match cli.command {
         Some(Command::Models(args)) => commands::models::models(args, &interrupts, ui).await,
         Some(Command::Tools(args)) => commands::tools::tools(&args, ui),
-        Some(Command::Exec(args)) => exec::exec(args, cli.agent.out, &interrupts, ui).await,
+        Some(Command::Exec(args)) => exec::exec(args, cli.agent, &interrupts, ui).await,
         Some(Command::Setup(args)) => commands::setup::setup(args, &interrupts, ui).await,
         Some(Command::Run(args)) => run::run(args, Settings::resolve(&cli.agent)?, &interrupts, ui).await,
         None => {

@@ -7,9 +7,11 @@ use std::time::Duration;
 use glassbox::ToolAccess;
 use glassbox::model::ToolChoice;
 use glassbox::model::engine::{KvCacheType, LoraAdapter};
+use glassbox::sandbox::wasm::Image;
 use glassbox::tools::{Registry, ToolSpec, builtin};
 
-use crate::args::{AgentArgs, ApproveArg, InterpreterArg, ModeArg, OutputArgs};
+use crate::args::{AgentArgs, ApproveArg, KernelArgs, ModeArg, OutputArgs};
+use crate::backend::{BackendArg, BackendSettings, InterpreterArg, Start};
 use crate::error::CliError;
 use crate::sampling::Tuning;
 use crate::ui::ColorChoice;
@@ -69,39 +71,57 @@ pub(crate) struct EngineSettings {
 }
 
 /// What the model may use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) struct Means {
-    /// Its programs run here.
-    pub(crate) interpreter: InterpreterArg,
+    /// Its programs run here; none where there is none.
+    pub(crate) interpreter: Option<BackendSettings>,
     /// How it gets at the tools.
     pub(crate) access: ToolAccess,
     /// The tools where none are named: `all` or `none`.
     tools: &'static str,
 }
 
-/// Works out `--mode` and `--interpreter`.
+/// Works out `--mode`, `--interpreter` and what belongs to it.
 fn means(args: &AgentArgs) -> Result<Means, CliError> {
-    let given = args.interpreter;
-    let mode = args.mode.unwrap_or(match given {
-        Some(InterpreterArg::Wasm) => ModeArg::All,
+    let mode = args.mode.unwrap_or(match args.interpreter {
+        Some(InterpreterArg::In(_)) => ModeArg::All,
         Some(InterpreterArg::None) | None => ModeArg::Tool,
     });
     let runs = matches!(mode, ModeArg::Code | ModeArg::All);
-    match given {
-        Some(InterpreterArg::None) if runs => Err(CliError::usage(
-            "the modes `code` and `all` need an interpreter",
-            "leave out `--interpreter none`, or take `--mode tool`",
-        )),
-        Some(InterpreterArg::Wasm) if !runs => {
-            Err(CliError::usage("this mode runs no programs", "leave out `--interpreter`, or take `--mode all`"))
+    let of_sandbox = args.packages.is_some() || args.kernel != KernelArgs::default();
+    let interpreter = match args.interpreter {
+        Some(InterpreterArg::None) if runs => {
+            return Err(CliError::usage(
+                "the modes `code` and `all` need an interpreter",
+                "leave out `--interpreter none`, or take `--mode tool`",
+            ));
         }
-        _ => {
-            let interpreter = if runs { given.unwrap_or(InterpreterArg::Wasm) } else { InterpreterArg::None };
-            let access = if mode == ModeArg::Code { ToolAccess::Code } else { ToolAccess::Both };
-            let tools = if matches!(mode, ModeArg::Chat | ModeArg::Code) { "none" } else { "all" };
-            Ok(Means { interpreter, access, tools })
+        Some(InterpreterArg::In(_)) if !runs => {
+            return Err(CliError::usage(
+                "this mode runs no programs",
+                "leave out `--interpreter`, or take `--mode all`",
+            ));
         }
-    }
+        None | Some(InterpreterArg::None) if !runs && of_sandbox => {
+            return Err(CliError::usage(
+                "`--packages`, `--kernel`, `--venv` and `--unsandboxed` are of the interpreter, and there is none",
+                "name one with `--interpreter`, or take `--mode code`",
+            ));
+        }
+        Some(InterpreterArg::In(backend)) => Some(backend),
+        None | Some(InterpreterArg::None) => runs.then_some(BackendArg::default()),
+    };
+    let interpreter = interpreter.map(|backend| BackendSettings {
+        backend,
+        limits: backend.limits(),
+        start: Start::Prefer(Image::Scientific),
+        packages: args.packages.clone(),
+        kernel: args.kernel.clone(),
+        option: "--interpreter",
+    });
+    let access = if mode == ModeArg::Code { ToolAccess::Code } else { ToolAccess::Both };
+    let tools = if matches!(mode, ModeArg::Chat | ModeArg::Code) { "none" } else { "all" };
+    Ok(Means { interpreter, access, tools })
 }
 
 /// Everything that an agent is made of.
@@ -140,7 +160,7 @@ impl Settings {
     /// [`CliError::Usage`] where arguments make no sense alone or together, and file errors.
     pub(crate) fn resolve(args: &AgentArgs) -> Result<Self, CliError> {
         let means = means(args)?;
-        let tools = tools(args, means)?;
+        let tools = tools(args, &means)?;
         let mut tuning = Tuning::default();
         for assignment in args.assignments() {
             assignment.apply(&mut tuning);
@@ -156,9 +176,9 @@ impl Settings {
                 dialect: args.dialect.clone(),
             },
             system: system(args)?,
-            means,
             out: args.out.clone().unwrap_or_else(|| PathBuf::from("glassbox-out")),
-            tool_choice: tool_choice(&args.tool_choice, &tools, means)?,
+            tool_choice: tool_choice(&args.tool_choice, &tools, &means)?,
+            means,
             tools,
             manual: args.manual,
             approvals: approvals(args),
@@ -235,7 +255,7 @@ pub(crate) fn built_in() -> Result<(Registry, Vec<String>), CliError> {
     Ok((registry, harmless))
 }
 
-fn tools(args: &AgentArgs, means: Means) -> Result<Registry, CliError> {
+fn tools(args: &AgentArgs, means: &Means) -> Result<Registry, CliError> {
     let from_file = match &args.tools_file {
         Some(path) if !args.manual => {
             return Err(CliError::usage(
@@ -287,7 +307,7 @@ fn unknown_tool(name: &str, known: &Registry) -> CliError {
     CliError::usage(format!("no tool named `{name}`{nearest}"), format!("the tools are: {known}"))
 }
 
-fn tool_choice(text: &str, tools: &Registry, means: Means) -> Result<ToolChoice, CliError> {
+fn tool_choice(text: &str, tools: &Registry, means: &Means) -> Result<ToolChoice, CliError> {
     let choice = match text {
         "auto" => ToolChoice::Auto,
         "none" => ToolChoice::None,
@@ -295,7 +315,7 @@ fn tool_choice(text: &str, tools: &Registry, means: Means) -> Result<ToolChoice,
         name if tools.get(name).is_some() => ToolChoice::Named(name.to_owned()),
         name => return Err(unknown_tool(name, tools)),
     };
-    if choice == ToolChoice::Required && tools.is_empty() && means.interpreter == InterpreterArg::None {
+    if choice == ToolChoice::Required && tools.is_empty() && means.interpreter.is_none() {
         return Err(CliError::usage("`--tool-choice required` needs a tool", "name one with `--tools`"));
     }
     Ok(choice)

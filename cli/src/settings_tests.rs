@@ -103,3 +103,21 @@ fn sampling_options_arrive() {
     assert_eq!(settings.tuning.sampling.seed, Some(3));
     assert_eq!(settings.tuning.max_tokens, Some(64));
 }
+
+#[test]
+fn an_interpreter_is_named_as_exec_names_its_backend() {
+    use clap::ValueEnum as _;
+    for backend in BackendArg::value_variants() {
+        let name = backend.to_possible_value().unwrap().get_name().to_owned();
+        let settings = resolve(&["--interpreter", &name]).unwrap();
+        assert_eq!(settings.means.interpreter.unwrap().backend, *backend);
+        assert_eq!(settings.means.access, ToolAccess::Both);
+    }
+    let chosen = |args: &[&str]| resolve(args).unwrap().means.interpreter.map(|settings| settings.backend);
+    assert_eq!(chosen(&["--interpreter", "none"]), None);
+    assert_eq!(chosen(&[]), None);
+    assert_eq!(chosen(&["--mode", "code"]), Some(BackendArg::Wasm));
+    assert_eq!(problem(&["--mode", "tool", "--interpreter", "small"]).0, "this mode runs no programs");
+    let (message, _) = problem(&["--mode", "all", "--interpreter", "none"]);
+    assert_eq!(message, "the modes `code` and `all` need an interpreter");
+}

@@ -91,3 +91,17 @@ async fn the_model_reads_stubs_where_its_programs_can_call_and_nothing_else_in_c
     let code = ask(ToolAccess::Code).await;
     assert!(code.interpreter_notes.functions.contains("def add(") && code.tools.is_empty());
 }
+
+#[tokio::test]
+async fn tools_are_not_offered_to_programs_that_cannot_call_them() {
+    for access in [ToolAccess::Both, ToolAccess::Code] {
+        let model = ScriptedModel::new([Reply::text("ok")]);
+        let interpreter = ScriptedInterpreter::new([]).without_tools();
+        let agent = agent(&model).interpreter(interpreter).tool_access(access).build().unwrap();
+        within(agent.session().send("go")).await.unwrap();
+        let request = model.requests().pop().unwrap();
+        assert_eq!(request.interpreter_notes.functions, "");
+        assert!(request.interpreter_notes.environment.ends_with("call them yourself."), "the model is told");
+        assert_eq!(request.tools.len(), 2, "it calls them itself");
+    }
+}

@@ -161,6 +161,12 @@ impl ScriptedInterpreter {
         self
     }
 
+    /// A backend whose programs cannot call tools, such as a Jupyter kernel.
+    pub(crate) fn without_tools(mut self) -> Self {
+        self.1.tools = false;
+        self
+    }
+
     /// A backend that opens no session but gives this error.
     pub(crate) fn refusing(error: InterpreterError) -> Self {
         let backend = Self::new([]);

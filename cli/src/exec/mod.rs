@@ -11,8 +11,8 @@ use futures::StreamExt as _;
 use glassbox::sandbox::{CellEvent, DenialKind, ExecuteRequest, Execution, Interpreter, Limits, Output};
 use tokio_util::sync::CancellationToken;
 
-use crate::args::{ExecArgs, LimitArgs};
-use crate::backend::{self, BackendArg, BackendSettings, KernelSettings};
+use crate::args::{AgentArgs, ExecArgs, LimitArgs};
+use crate::backend::{self, BackendArg, BackendSettings};
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::interrupt::Interrupts;
@@ -22,13 +22,13 @@ use crate::ui::{Ui, printable};
 use input::StandardInput;
 use show::Shown;
 
-/// Runs the program.
+/// Runs the program. `shared` has the options of the sandbox that are the agent's too.
 ///
 /// # Errors
 /// What kept it from running; what it raised itself is an exit code.
 pub(crate) async fn exec(
     args: ExecArgs,
-    out: Option<PathBuf>,
+    shared: AgentArgs,
     interrupts: &Interrupts,
     ui: &mut Ui,
 ) -> Result<Exit, CliError> {
@@ -36,20 +36,17 @@ pub(crate) async fn exec(
     let settings = BackendSettings {
         backend: args.backend,
         limits: limits(&args.limits, args.backend),
-        image: args.image.of(&program.source),
-        packages: args.packages.clone(),
-        kernel: KernelSettings {
-            name: args.kernel.clone(),
-            environment: args.venv.clone(),
-            unsandboxed: args.unsandboxed,
-        },
+        start: args.image.of(&program.source),
+        packages: shared.packages,
+        kernel: shared.kernel,
+        option: "--backend",
     };
     let uploads = read_uploads(&args.put)?;
     let session = backend::make(settings)?.open().await?;
     for (name, data) in &uploads {
         session.put_file(name, data).await?;
     }
-    let out = out.map(OutFolder::new);
+    let out = shared.out.map(OutFolder::new);
     let shown = Shown { json: args.json, value: program.echo, out: out.as_ref() };
     let exit = run(&session, &program, shown, interrupts, ui).await?;
     if let Some(out) = &out {
@@ -90,11 +87,7 @@ impl Program {
 }
 
 fn limits(args: &LimitArgs, backend: BackendArg) -> Limits {
-    let mut default = Limits::default();
-    if backend == BackendArg::Jupyter {
-        // A native process with its libraries, by address space.
-        default.memory = 2 << 30;
-    }
+    let default = backend.limits();
     let mib = |given: Option<u64>, default: u64| given.map_or(default, |mib| mib.saturating_mul(1 << 20));
     Limits {
         soft_time: args.time.unwrap_or(default.soft_time),

@@ -1,18 +1,8 @@
 //! `glassbox exec` and `glassbox setup`, on the sandbox that `glassbox setup` made in the user's own cache.
 
-use std::path::PathBuf;
-
 use serde_json::Value;
 
-use crate::support::{Home, Outcome, finish};
-
-/// The cache of whoever runs the tests, which has the sandbox.
-fn cache() -> PathBuf {
-    let var = |name| std::env::var_os(name).map(PathBuf::from);
-    let default =
-        || var("XDG_CACHE_HOME").or_else(|| Some(var("HOME")?.join(".cache"))).map(|base| base.join("glassbox"));
-    var("GLASSBOX_CACHE").or_else(default).unwrap()
-}
+use crate::support::{Home, Outcome, cache, finish};
 
 fn exec_with(home: &Home, args: &[&str], input: &[u8]) -> Outcome {
     let mut command = home.command(&[&["exec"], args].concat());

@@ -7,6 +7,7 @@ mod chat;
 mod demo;
 mod exec;
 mod help;
+mod interpreter;
 mod json;
 mod models;
 mod run;

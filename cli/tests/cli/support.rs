@@ -20,6 +20,14 @@ pub(crate) struct Outcome {
     pub(crate) code: Option<i32>,
 }
 
+/// The cache of whoever runs the tests, which has the sandbox.
+pub(crate) fn cache() -> PathBuf {
+    let var = |name| std::env::var_os(name).map(PathBuf::from);
+    let default =
+        || var("XDG_CACHE_HOME").or_else(|| Some(var("HOME")?.join(".cache"))).map(|base| base.join("glassbox"));
+    var("GLASSBOX_CACHE").or_else(default).unwrap()
+}
+
 /// A home for the command.
 pub(crate) struct Home(TempDir);
 

@@ -1,13 +1,17 @@
 //! What can be typed. [`crate::settings`] turns it into what will be done.
 
+mod sandbox;
+
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use glassbox::model::engine::KvCacheType;
 
-use crate::backend::{BackendArg, ImageArg};
+use crate::backend::InterpreterArg;
 use crate::sampling::{Assignment, Knob};
+
+pub(crate) use sandbox::{ExecArgs, KernelArgs, LimitArgs, SetupArgs};
 
 /// Chat with a local model that has tools.
 #[derive(Debug, Parser)]
@@ -130,101 +134,6 @@ pub(crate) struct ToolsArgs {
     pub(crate) json: bool,
 }
 
-/// `glassbox exec`.
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  glassbox exec -c \"import sympy; sympy.factorint(2**64 - 1)\"
-  glassbox exec --put table.csv --out results analysis.py
-  echo 'print(1 + 1)' | glassbox exec -
-
-The program's standard output and what it displays go to standard output, everything else to standard error.
-
-Exit codes:
-  0    the program ran to its end
-  1    it raised an exception, or was lost; `sys.exit(N)` gives N
-  2    wrong usage
-  124  it ran into the time limit
-  130  it was interrupted with Ctrl-C; a second Ctrl-C ends it at once
-  137  it ran into the memory limit")]
-pub(crate) struct ExecArgs {
-    /// The program; `-` reads it from standard input
-    #[arg(value_name = "FILE", conflicts_with = "code")]
-    pub(crate) file: Option<PathBuf>,
-    /// The program itself; the value of its last expression is shown
-    #[arg(short, long = "command", value_name = "CODE", id = "code")]
-    pub(crate) code: Option<String>,
-    /// Print the events as JSON, one a line, in place of the output
-    #[arg(long)]
-    pub(crate) json: bool,
-    /// Put a file into /mnt/data first; may be repeated
-    #[arg(long, value_name = "FILE")]
-    pub(crate) put: Vec<PathBuf>,
-    /// Where it runs
-    #[arg(long, value_name = "NAME", default_value = "wasm")]
-    pub(crate) backend: BackendArg,
-    /// The kernel's name, with `--backend jupyter`
-    #[arg(long, value_name = "NAME", help_heading = "Jupyter")]
-    pub(crate) kernel: Option<String>,
-    /// A virtual environment that has the kernel
-    #[arg(long, value_name = "DIR", help_heading = "Jupyter")]
-    pub(crate) venv: Option<PathBuf>,
-    /// Let the kernel do what you can: it reads your files and reaches your network
-    #[arg(long, help_heading = "Jupyter")]
-    pub(crate) unsandboxed: bool,
-    /// What the session starts from: `scientific` has numpy, pandas, matplotlib and sympy imported; `auto` takes it
-    /// where the program names one of them
-    #[arg(long, value_name = "NAME", default_value = "auto", hide_possible_values = true)]
-    pub(crate) image: ImageArg,
-    /// A folder of unpacked pure-Python packages that the program may import
-    #[arg(long, value_name = "DIR")]
-    pub(crate) packages: Option<PathBuf>,
-    /// What it may use.
-    #[command(flatten)]
-    pub(crate) limits: LimitArgs,
-}
-
-/// What a program may use.
-#[derive(Debug, Args)]
-pub(crate) struct LimitArgs {
-    /// Seconds until it is interrupted [default: 30]
-    #[arg(long, value_name = "SECONDS", value_parser = seconds, help_heading = "Limits")]
-    pub(crate) time: Option<std::time::Duration>,
-    /// MiB of memory [default: 512]
-    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(64..=4096), help_heading = "Limits")]
-    pub(crate) memory: Option<u64>,
-    /// KiB kept of standard output, and of standard error [default: 1024]
-    #[arg(long, value_name = "KIB", help_heading = "Limits")]
-    pub(crate) output: Option<u64>,
-    /// MiB of files [default: 64]
-    #[arg(long, value_name = "MIB", help_heading = "Limits")]
-    pub(crate) disk: Option<u64>,
-    /// Files and folders [default: 1024]
-    #[arg(long, value_name = "N", help_heading = "Limits")]
-    pub(crate) files: Option<u32>,
-}
-
-/// `glassbox setup`.
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Fetches 98 MB of CPython in WebAssembly and a font, verifies them by sha256, compiles for this machine (about a minute on
-two cores, once), builds the images that sessions start from, and tries the result. What is there already is kept; it may
-be interrupted and run again.")]
-pub(crate) struct SetupArgs {
-    /// Only say what is there and what is not; exit code 1 where something is missing
-    #[arg(long)]
-    pub(crate) check: bool,
-    /// Make the small sandbox too, of CPython 3.14 and its standard library; needs python3 with venv
-    #[arg(long)]
-    pub(crate) small: bool,
-    /// Do every step again, from the files that were fetched
-    #[arg(long, conflicts_with = "check")]
-    pub(crate) force: bool,
-    /// Print the check as JSON
-    #[arg(long, requires = "check")]
-    pub(crate) json: bool,
-}
-
 /// How an agent is made: model, instructions, tools, sampling, engine.
 #[derive(Debug, Args)]
 pub(crate) struct AgentArgs {
@@ -260,9 +169,22 @@ pub(crate) struct AgentArgs {
     /// programs), all (tools and the sandbox) [default: tool, or all with `--interpreter`]
     #[arg(long, global = true, value_name = "MODE", hide_possible_values = true, help_heading = "Tools")]
     pub(crate) mode: Option<ModeArg>,
-    /// Where the model's programs run: wasm (Python in WebAssembly), none [default: wasm in the modes code and all]
-    #[arg(long, global = true, value_name = "NAME", hide_possible_values = true, help_heading = "Tools")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "NAME",
+        value_parser = InterpreterArg::parser(),
+        hide_possible_values = true,
+        help = InterpreterArg::help(),
+        help_heading = "Tools"
+    )]
     pub(crate) interpreter: Option<InterpreterArg>,
+    /// A folder of unpacked pure-Python packages that programs in WebAssembly may import
+    #[arg(long, global = true, value_name = "DIR", help_heading = "Sandbox")]
+    pub(crate) packages: Option<PathBuf>,
+    /// Which kernel, and how it is kept in.
+    #[command(flatten)]
+    pub(crate) kernel: KernelArgs,
     /// The folder for pictures that programs draw and for files that they write [default: glassbox-out; with `exec`,
     /// nothing is saved without it]
     #[arg(long, global = true, value_name = "DIR", help_heading = "Output")]
@@ -387,15 +309,6 @@ pub(crate) enum ModeArg {
     All,
 }
 
-/// `--interpreter`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum InterpreterArg {
-    /// CPython in WebAssembly
-    Wasm,
-    /// No programs
-    None,
-}
-
 /// `--color`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ColorArg {
@@ -427,8 +340,11 @@ pub(crate) fn command() -> clap::Command {
     command.build();
     let of_agents =
         |heading: Option<&str>| matches!(heading, Some("Model" | "Conversation" | "Tools" | "Sampling" | "Engine"));
-    let hide = move |arg: clap::Arg, saves: bool| {
-        let hidden = of_agents(arg.get_help_heading()) || (arg.get_id() == "out" && !saves);
+    // Of the agent's options, those of the sandbox are `exec`'s too.
+    let hide = move |arg: clap::Arg, runs: bool| {
+        let heading = arg.get_help_heading();
+        let of_programs = heading == Some("Sandbox") || arg.get_id() == "out";
+        let hidden = of_agents(heading) || (of_programs && !runs);
         if hidden { arg.hide(true) } else { arg }
     };
     for name in ["models", "tools", "exec", "setup"] {

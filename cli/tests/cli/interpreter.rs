@@ -1,0 +1,110 @@
+//! `--interpreter`: where the model's programs run, on the sandboxes of the user's own cache and on a kernel.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use serde_json::{Value, json};
+
+use crate::support::{Home, Outcome, cache, finish};
+
+/// The virtual environment with ipykernel. Made by `scripts/jupyter` where it is missing.
+fn environment() -> &'static str {
+    static ENVIRONMENT: OnceLock<String> = OnceLock::new();
+    ENVIRONMENT.get_or_init(|| {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts/jupyter");
+        let output = Command::new(script).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    })
+}
+
+/// A home whose cache has the small sandbox and not the big one.
+fn small_home() -> Home {
+    let home = Home::new();
+    let folders = std::fs::read_dir(cache().join("sandbox/compiled")).unwrap();
+    let files: Vec<PathBuf> = folders.map(|folder| folder.unwrap().path().join("small.cwasm")).collect();
+    for file in files.iter().filter(|file| file.exists()) {
+        let key = file.parent().unwrap().file_name().unwrap();
+        let target = home.path("cache/sandbox/compiled").join(key);
+        std::fs::create_dir_all(&target).unwrap();
+        std::fs::copy(file, target.join("small.cwasm")).unwrap();
+    }
+    home
+}
+
+fn run(home: &Home, replies: Value, args: &[&str]) -> Outcome {
+    let model = home.script(replies);
+    let mut command = home.command(&[&["run", "--model", &model, "go"], args].concat());
+    finish(command.env("GLASSBOX_CACHE", cache()).spawn().unwrap())
+}
+
+#[test]
+fn a_program_of_the_model_runs_where_it_was_asked_to() {
+    let source = "import sys; print('at', sys.version_info[:2])";
+    let run = |args: &[&str]| {
+        let home = Home::new();
+        let outcome = run(&home, json!([[{"code": source}], [{"text": "done"}]]), args);
+        assert_eq!((outcome.out.as_str(), outcome.code), ("done\n", Some(0)), "{args:?}: {}", outcome.err);
+        outcome.err
+    };
+    assert!(run(&["--mode", "code"]).contains("at (3, 15)"));
+    assert!(run(&["--interpreter", "wasm"]).contains("at (3, 15)"));
+    assert!(run(&["--interpreter", "small"]).contains("at (3, 14)"));
+    let told = run(&["--interpreter", "jupyter", "--venv", environment()]);
+    assert!(told.contains("at (3, ") && told.contains("note: programs in `jupyter` cannot call tools\n"), "{told}");
+    let told = run(&["--interpreter", "jupyter", "--venv", environment(), "--unsandboxed", "--tools", "none"]);
+    assert!(told.contains("warning: the model's programs can do what you can\n"), "{told}");
+    assert!(!told.contains("cannot call tools"), "{told}");
+}
+
+#[test]
+fn tools_of_code_mode_are_called_by_the_model_where_programs_cannot() {
+    let home = Home::new();
+    let replies = json!([[{"call": {"name": "calculator", "arguments": {"expression": "6*7"}}}], [{"text": "42"}]]);
+    let args = ["--mode", "code", "--interpreter", "jupyter", "--venv", environment(), "--tools", "calculator"];
+    let Outcome { out, err, code } = run(&home, replies, &args);
+    assert_eq!((out.as_str(), code), ("42\n", Some(0)), "{err}");
+    assert!(err.contains("note: programs in `jupyter` cannot call tools: the model calls them itself\n"), "{err}");
+    assert!(err.contains("← 42"), "{err}");
+}
+
+#[test]
+fn where_only_the_small_sandbox_is_set_up_it_is_named_and_not_taken() {
+    let home = small_home();
+    let model = home.script(json!([[{"code": "print(6 * 7)"}], [{"text": "done"}]]));
+    let exec = home.run(&["exec", "-c", "1"]);
+    let agent = home.run(&["run", "--mode", "code", "--model", &model, "go"]);
+    for (outcome, option) in [(exec, "--backend"), (agent, "--interpreter")] {
+        let Outcome { out, err, code } = outcome;
+        assert_eq!((out.as_str(), code), ("", Some(1)), "{err}");
+        assert!(err.starts_with("error: the wasm sandbox is not set up: "), "{err}");
+        let hint = format!("hint: type `glassbox setup`, or add `{option} small`: ");
+        assert!(err.contains(&hint), "{err}");
+    }
+    assert_eq!(home.run(&["exec", "--backend", "small", "-c", "6 * 7"]).out, "42\n");
+    let outcome = home.run(&["run", "--interpreter", "small", "--model", &model, "go"]);
+    assert!(outcome.code == Some(0) && outcome.err.contains("← 42"), "{}", outcome.err);
+}
+
+#[test]
+fn options_that_the_backend_would_not_look_at_are_refused() {
+    let home = Home::new();
+    let model = home.script(json!([[{"text": "ok"}]]));
+    let cases: [(&[&str], &str, &str); 5] = [
+        (&["exec", "--venv", ".", "-c", "1"], "error: `--venv` is for Jupyter kernels", "add `--backend jupyter`"),
+        (&["run", "--mode", "code", "--kernel", "a", "x"], "error: `--kernel` is for", "add `--interpreter jupyter`"),
+        (
+            &["exec", "--backend", "jupyter", "--packages", ".", "-c", "1"],
+            "error: `--packages` is for Python",
+            "--venv",
+        ),
+        (&["run", "--packages", ".", "x"], "error: `--packages`, ", "--mode code"),
+        (&["run", "--interpreter", "wams", "x"], "invalid value 'wams'", "wasm, small, jupyter, none"),
+    ];
+    for (args, error, hint) in cases {
+        let outcome = home.run(&[args, &["--model", &model]].concat());
+        assert_eq!(outcome.code, Some(2), "{args:?}: {}", outcome.err);
+        assert!(outcome.err.contains(error) && outcome.err.contains(hint), "{args:?}: {}", outcome.err);
+    }
+}
