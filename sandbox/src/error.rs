@@ -31,6 +31,14 @@ pub enum InterpreterError {
         /// What failed.
         problem: String,
     },
+    /// A folder of packages cannot be used.
+    #[error("the packages cannot be used: {problem}")]
+    Packages {
+        /// What is wrong, with the file.
+        problem: String,
+        /// What to do.
+        hint: String,
+    },
     /// The host cannot keep the program in, so it is not run.
     #[error("the program is not run, because it could not be kept in: {problem}")]
     NotIsolated {
@@ -85,6 +93,7 @@ impl InterpreterError {
             Self::Closed => "open a new session",
             Self::Unsupported { .. } => "ask `capabilities()` first, or take another backend",
             Self::NotSetUp { command, .. } => return Some(format!("type `{command}`")),
+            Self::Packages { hint, .. } => return Some(hint.clone()),
             Self::SetUp { .. } => "mend what the message names, and set up again: it goes on where it stopped",
             Self::NotIsolated { .. } => {
                 "use the wasm backend, which needs nothing of the host, or ask for an unsandboxed kernel by name"

@@ -19,6 +19,7 @@ mod suite;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use glassbox_sandbox::wasm::small::Small;
 use glassbox_sandbox::wasm::{Builder, Image, Sandbox};
 use glassbox_sandbox::{
     Backend, DenialKind, ExecuteRequest, Execution, Interpreter, InterpreterError, Limits, Output, Recovery,
@@ -154,7 +155,31 @@ async fn packages_of_a_folder_are_imported_and_not_changed() {
     assert_eq!(ran.execution, Execution::Error, "{:?}", ran.outputs);
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     let gone = Sandbox::builder().packages(folder.path().join("none")).build();
-    assert!(matches!(gone, Err(InterpreterError::NotSetUp { .. })));
+    assert!(matches!(gone, Err(InterpreterError::Packages { .. })));
+}
+
+#[tokio::test]
+async fn wheels_of_a_folder_are_imported_with_their_data_and_not_changed() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = std::fs::File::create(folder.path().join("greeting-1.2-py3-none-any.whl")).unwrap();
+    let mut wheel = zip::ZipWriter::new(file);
+    for (path, text) in [
+        ("greeting/__init__.py", "import pathlib\nTEXT = (pathlib.Path(__file__).parent / 'text.txt').read_text()"),
+        ("greeting/text.txt", "hello"),
+        ("greeting-1.2.dist-info/METADATA", "Metadata-Version: 2.1\nName: greeting\nVersion: 1.2\n"),
+    ] {
+        wheel.start_file(path, zip::write::SimpleFileOptions::default()).unwrap();
+        std::io::Write::write_all(&mut wheel, text.as_bytes()).unwrap();
+    }
+    wheel.finish().unwrap();
+    let program = "import greeting, importlib.metadata as m\nprint(greeting.TEXT, m.version('greeting'))";
+    let wasm = open(Sandbox::builder().packages(folder.path())).await;
+    let small = Small::builder().packages(folder.path()).build().unwrap().open().await.unwrap();
+    for session in [&wasm, &small] {
+        assert_eq!(prints(session, program).await, "hello 1.2\n");
+        let ran = run(session, "open(greeting.__file__, 'w').write('x')").await;
+        assert_eq!(ran.execution, Execution::Error, "{:?}", ran.outputs);
+    }
 }
 
 #[tokio::test(flavor = "current_thread")]

@@ -179,7 +179,8 @@ pub(crate) struct AgentArgs {
         help_heading = "Tools"
     )]
     pub(crate) interpreter: Option<InterpreterArg>,
-    /// A folder of unpacked pure-Python packages that programs in WebAssembly may import
+    /// A folder of pure-Python packages that programs in WebAssembly may import: wheels (`pip download -d DIR NAME`), or
+    /// unpacked
     #[arg(long, global = true, value_name = "DIR", help_heading = "Sandbox")]
     pub(crate) packages: Option<PathBuf>,
     /// Which kernel, and how it is kept in.

@@ -18,6 +18,7 @@ use super::{BACKEND, Image, SETUP_COMMAND};
 /// | `fonts/` | fonts for figures, where there are some |
 /// | `compiled/KEY/python.cwasm` | machine code for this CPU and this version of Wasmtime |
 /// | `images/KEY/NAME.img` | the memory of a session that has started |
+/// | `packages/KEY/` | unpacked wheels of a folder of packages |
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Home {
     root: PathBuf,
@@ -90,6 +91,11 @@ impl Home {
         self.root.join("images").join(key).join(format!("{}.img", image.name()))
     }
 
+    /// The folder of unpacked wheels.
+    pub fn packages(&self) -> PathBuf {
+        self.root.join("packages")
+    }
+
     /// What is missing of what every session needs, compiled code aside.
     pub(super) fn check_library(&self) -> Result<(), InterpreterError> {
         for path in [self.library_zip(), self.matplotlib_data()] {
@@ -123,7 +129,11 @@ pub(super) fn check_private(path: &Path) -> Result<(), InterpreterError> {
 
 /// Makes the folder of `path`, for this user alone.
 pub(super) fn create_private_folder(path: &Path) -> std::io::Result<()> {
-    let Some(folder) = path.parent() else { return Ok(()) };
+    path.parent().map_or(Ok(()), create_private)
+}
+
+/// Makes `folder`, for this user alone.
+pub(super) fn create_private(folder: &Path) -> std::io::Result<()> {
     let mut builder = std::fs::DirBuilder::new();
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.recursive(true).create(folder)

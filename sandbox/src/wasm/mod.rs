@@ -10,6 +10,7 @@ mod image;
 mod imports;
 mod instance;
 mod mapping;
+mod packages;
 mod pages;
 mod poll;
 mod program;

@@ -18,9 +18,10 @@ use super::clock::Clock;
 use super::compiled;
 use super::engine::{key, ticking_engine};
 use super::folder::{FOLDERS, Folder};
-use super::home::{Home, missing};
+use super::home::Home;
 use super::image::WarmImage;
 use super::imports::linker;
+use super::packages;
 use super::quota::Quota;
 use super::state::Host;
 
@@ -68,9 +69,7 @@ impl Program {
     /// Loads what a set-up has compiled, without an image.
     pub(super) fn cold(home: Home, packages: Option<PathBuf>) -> Result<Self, InterpreterError> {
         home.check_library()?;
-        if let Some(folder) = packages.as_ref().filter(|folder| !folder.is_dir()) {
-            return Err(missing(format!("the packages' folder {} is missing", folder.display())));
-        }
+        let packages = packages.map(|folder| packages::prepare(&home, &folder)).transpose()?;
         let engine = ticking_engine()?;
         let artifact = &PYTHON;
         let key = key(&engine, artifact);

@@ -73,7 +73,8 @@ impl Builder {
         self
     }
 
-    /// A folder of unpacked pure-Python wheels, which programs can import and not change.
+    /// A folder of pure-Python wheels, or of such unpacked, which programs can import and not change. Wheels are unpacked
+    /// into the cache when the sandbox is built with them for the first time.
     #[must_use]
     pub fn packages(mut self, folder: impl Into<PathBuf>) -> Self {
         self.packages = Some(folder.into());

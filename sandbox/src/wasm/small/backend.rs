@@ -13,13 +13,14 @@ use crate::{Backend, Capabilities, Interpreter, InterpreterError, Limits, Snapsh
 use super::super::Home;
 use super::super::engine::ticking_engine;
 use super::super::folder::Folder;
+use super::super::packages;
 use super::super::session::{Command, Current, Session};
 use super::super::threads::Threads;
 use super::host::Host;
 use super::imports::linker;
 use super::instance::Instance;
 use super::task::Task;
-use super::{BACKEND, SETUP_COMMAND, setup};
+use super::{BACKEND, setup};
 
 /// The small tier's CPython. Cheap to clone; all clones share the machine code and the threads.
 #[derive(Clone)]
@@ -69,7 +70,8 @@ impl Builder {
         self
     }
 
-    /// A folder of unpacked pure-Python wheels, which programs can import and not change.
+    /// A folder of pure-Python wheels, or of such unpacked, which programs can import and not change. Wheels are unpacked
+    /// into the cache when the sandbox is built with them for the first time.
     #[must_use]
     pub fn packages(mut self, folder: impl Into<PathBuf>) -> Self {
         self.packages = Some(folder.into());
@@ -82,18 +84,12 @@ impl Builder {
     /// [`InterpreterError::NotSetUp`] where it is missing, with the command that makes it.
     pub fn build(self) -> Result<Small, InterpreterError> {
         let home = self.home.map_or_else(Home::from_env, Ok)?;
-        if let Some(folder) = self.packages.as_ref().filter(|folder| !folder.is_dir()) {
-            return Err(InterpreterError::NotSetUp {
-                backend: BACKEND,
-                problem: format!("the packages' folder {} is missing", folder.display()),
-                command: SETUP_COMMAND.to_owned(),
-            });
-        }
+        let packages = self.packages.map(|folder| packages::prepare(&home, &folder)).transpose()?;
         let engine = ticking_engine()?;
         let component = setup::load(&engine, &setup::compiled(&home, &engine))?;
         let instances = linker(&engine).and_then(|linker| linker.instantiate_pre(&component));
         let instances = instances.map_err(InterpreterError::backend)?;
-        let program = Arc::new(Program { engine, instances, packages: self.packages });
+        let program = Arc::new(Program { engine, instances, packages });
         let threads = Threads::new()?;
         Ok(Small { inner: Arc::new(Inner { program, threads, limits: self.limits }) })
     }
