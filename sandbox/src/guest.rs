@@ -3,15 +3,15 @@
 /// What makes the package in a fresh interpreter.
 pub(crate) const BOOTSTRAP: &str = include_str!("../guest/bootstrap.py");
 
-/// Runs the cell that the door hands out. Leaves no name in the program's own module.
-pub(crate) const TURN: &str = "__import__('glassbox_guest').turn()";
+/// Runs the cell that the door hands out. Leaves no name in the program's own module, and is short: CPython parses it
+/// for every cell.
+pub(crate) const TURN: &str = "__glassbox__()";
 
 /// Makes a session that starts from an image its own.
 pub(crate) const FRESH: &str = "__import__('glassbox_guest').fresh()";
 
 /// Fails where a program has broken what a turn needs.
-pub(crate) const PROBE: &str =
-    "__import__('glassbox_guest').turn.__code__, __import__('sys').modules['glassbox_guest.cells']";
+pub(crate) const PROBE: &str = "__glassbox__.__code__, __import__('sys').modules['glassbox_guest.cells']";
 
 /// What the small tier's component is made of, beside the package.
 pub(crate) const SMALL: &[(&str, &str)] = &[

@@ -16,8 +16,11 @@ def door(request):
 
 def boot():
     """Prepares the interpreter. Once a session, or once for an image that sessions start from."""
+    import builtins
+
     from . import console, denials, displaying, figures, interrupts, loop, session, shim, tools
 
+    builtins.__glassbox__ = turn
     interrupts.install()
     session.prepare()
     console.install()

@@ -7,6 +7,10 @@ import _host
 
 from . import interrupts
 
+#: What most calls are answered with.
+_DONE = b'{"ok":null}'
+# Made once: `json.dumps` makes an encoder each time.
+_encoder = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 #: The largest request in bytes: `display` and `result`, and all others.
 LARGE, SMALL = 32 << 20, 4 << 20
 
@@ -44,7 +48,10 @@ def exchange(request):
     """Calls the host with a request that is bytes already."""
     with interrupts.held():
         flush()
-        answer = json.loads(_host.call(request))
+        answer = _host.call(request)
+    if answer == _DONE:
+        return None
+    answer = json.loads(answer.decode())
     error = answer.get("error")
     if error is not None:
         raise DoorError(str(error.get("kind", "host")), str(error.get("message", "the host refused")))
@@ -53,5 +60,8 @@ def exchange(request):
 
 def encode(value, default=None):
     """JSON as the host reads it: UTF-8, no `NaN`. Half of a surrogate pair, which is no text, becomes `?`."""
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=default)
+    if default is None:
+        text = _encoder.encode(value)
+    else:
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=default)
     return text.encode("utf-8", "replace")

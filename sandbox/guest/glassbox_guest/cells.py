@@ -4,6 +4,7 @@ import ast
 import builtins
 import linecache
 import sys
+from collections import deque
 
 from . import calls, denials, displaying, figures, interrupts, tools, tracebacks
 
@@ -12,11 +13,15 @@ KEPT_SOURCES = 200
 #: Results kept in `Out`.
 KEPT_RESULTS = 20
 
+#: The question of a turn.
+_CELL = b'{"op":"cell"}'
 #: Last calls of a turn, made beforehand: they must go out when no memory is left.
 _DONE = {status: b'{"op":"done","status":"%s"}' % status.encode() for status in ("ok", "error", "interrupted")}
 _DONE["exit"] = b'{"op":"done","status":"exit","code":1}'
 
 _main = sys.modules["__main__"].__dict__
+#: The names of the cells whose source is kept, oldest first.
+_kept = deque()
 #: The last results that were put into `__main__`, by name.
 _history = {"_": None, "__": None, "___": None}
 
@@ -29,7 +34,7 @@ def turn():
         interrupts.install()
         denials.begin_cell()
         _mend_streams()
-        cell = calls.call("cell")
+        cell = calls.exchange(_CELL)
         if cell.get("tools") is not None:
             tools.offer(cell["tools"], _main)
         status, code = _run(cell["source"], f"<cell {cell['number']}>", cell["number"])
@@ -130,9 +135,9 @@ def _keep_source(source, name):
     if lines and not lines[-1].endswith("\n"):
         lines[-1] += "\n"
     linecache.cache[name] = (len(source), None, lines, name)
-    cells = [known for known in linecache.cache if known.startswith("<cell ")]
-    for old in cells[:-KEPT_SOURCES]:
-        del linecache.cache[old]
+    _kept.append(name)
+    while len(_kept) > KEPT_SOURCES:
+        linecache.cache.pop(_kept.popleft(), None)
 
 
 def _remember(value, number):

@@ -1,6 +1,7 @@
 //! Wasmtime's engine as every session uses it, and the clock that interrupts its programs.
 
 use std::hash::{Hash, Hasher};
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use wasmtime::{Collector, Config, Engine, OptLevel};
 use crate::InterpreterError;
 
 use super::artifact::Artifact;
+use super::stacks::Stacks;
 
 /// How often a running program is looked at. Cancelling takes at most this long, plus one host call.
 pub(super) const TICK: Duration = Duration::from_millis(10);
@@ -42,7 +44,9 @@ pub(super) fn engine() -> Result<Engine, InterpreterError> {
 
 /// An engine whose epoch moves on every [`TICK`], for as long as it lives.
 pub(super) fn ticking_engine() -> Result<Engine, InterpreterError> {
-    let engine = engine()?;
+    let mut config = config();
+    config.with_host_stack(Arc::new(Stacks::default()));
+    let engine = Engine::new(&config).map_err(InterpreterError::backend)?;
     let weak = engine.weak();
     thread::Builder::new()
         .name("glassbox-tick".to_owned())

@@ -29,6 +29,8 @@ pub(super) struct Instance {
     turn: TypedFunc<(u32, u32), i32>,
     /// Bytes of the memory that it started from.
     base_bytes: u64,
+    /// Python of ours that has still to run before anything else does.
+    due: Vec<String>,
 }
 
 /// How a turn of a cell went.
@@ -41,7 +43,7 @@ pub(super) struct Turned {
 
 impl Instance {
     /// A session's first instance, or the next after one was lost: with our Python side, from the warm image where there
-    /// is one.
+    /// is one. One from an image is made its own by its first cell ([`Self::prepare`]): opening runs no Python.
     pub(super) async fn start(
         program: &Program,
         folder: Arc<Folder>,
@@ -50,11 +52,22 @@ impl Instance {
         let clock = program.image.as_ref().map_or(Duration::ZERO, |(_, image)| image.clock);
         let mut instance = Self::based(program, folder, limits, clock).await?;
         let source = if program.image.is_some() { guest::FRESH } else { guest::BOOTSTRAP };
-        instance.run_own(source).await?;
+        instance.due.push(source.to_owned());
         if program.has_packages() {
-            instance.run_own(&format!("__import__('sys').path.append({PACKAGES:?})")).await?;
+            instance.due.push(format!("__import__('sys').path.append({PACKAGES:?})"));
+        }
+        if program.image.is_none() {
+            instance.prepare().await?;
         }
         Ok(instance)
+    }
+
+    /// Runs what is still to run before the first cell, or before the state is saved.
+    pub(super) async fn prepare(&mut self) -> Result<(), InterpreterError> {
+        for source in std::mem::take(&mut self.due) {
+            self.run_own(&source).await?;
+        }
+        Ok(())
     }
 
     /// An instance in a saved state. The state must have this program's base.
@@ -120,7 +133,7 @@ impl Instance {
         let host = store.data_mut();
         host.memory = Some(memory);
         host.alloc = Some(TypedFunc::clone(&alloc));
-        Ok(Self { store, memory, alloc, turn, base_bytes: 0 })
+        Ok(Self { store, memory, alloc, turn, base_bytes: 0, due: Vec::new() })
     }
 
     /// What the host keeps of it.
@@ -212,7 +225,7 @@ except KeyboardInterrupt: pass
         status
     }
 
-    /// Runs a cell.
+    /// Runs a cell, in an instance that was prepared.
     pub(super) async fn run_cell(&mut self, job: Job, outlet: Outlet, watch: Watch) -> Turned {
         forget_interrupt(&mut self.store.as_context_mut());
         let host = self.host();

@@ -21,6 +21,7 @@ mod saved_bytes;
 mod saved_files;
 mod session;
 pub mod small;
+mod stacks;
 mod state;
 mod task;
 mod threads;

@@ -177,6 +177,9 @@ impl Task {
         usage: &mut CellUsage,
     ) -> Option<Ended> {
         let instance = self.instance.as_mut()?;
+        if let Err(error) = instance.prepare().await {
+            return Some(Ended::Lost(error.to_string()));
+        }
         let interruptible = !instance.host().interrupt.is_empty();
         let watch = Watch::new(&self.limits, interruptible, token, started);
         let job = Job {
@@ -278,6 +281,7 @@ impl Task {
     }
 
     async fn save(&mut self, limit: u64) -> Result<Option<Saved>, InterpreterError> {
+        self.instance.as_mut().ok_or(InterpreterError::Closed)?.prepare().await?;
         let Some(memory) = self.save_memory(limit).await? else { return Ok(None) };
         let instance = self.instance.as_mut().ok_or(InterpreterError::Closed)?;
         let clock = instance.host().clock.elapsed();
