@@ -3,7 +3,8 @@
 //! `cargo bench -p glassbox-sandbox --bench python` after `glassbox setup`. Both sides of a question run in turn in one
 //! process, `GLASSBOX_BENCH_ROUNDS` rounds (default 20); the table shows medians. `GLASSBOX_BENCH_PYTHON` names the
 //! Python that stands for the other side (default `python3`); what it has installed of `pydantic_monty` and `smolagents`
-//! is measured too.
+//! is measured too. The start of whole processes needs the `glassbox` command of the same build
+//! (`cargo build --release -p glassbox-cli`), or one that `GLASSBOX_BENCH_COMMAND` names.
 
 #![allow(
     clippy::expect_used,
@@ -77,6 +78,7 @@ async fn main() {
     let rounds = std::env::var("GLASSBOX_BENCH_ROUNDS").ok().and_then(|n| n.parse().ok()).unwrap_or(20);
     let python = std::env::var("GLASSBOX_BENCH_PYTHON").unwrap_or_else(|_| "python3".to_owned());
     println!("medians of {rounds} rounds\n");
+    starts(&python, rounds);
     let start = Instant::now();
     let bare = sandbox(Image::Bare);
     cell(&bare.open().await.unwrap(), "1 + 1").await;
@@ -92,6 +94,30 @@ async fn main() {
     memory(&scientific, "scientific").await;
     computing(&bare, &python).await;
     peers(&bare, &python, rounds).await;
+}
+
+/// Whole processes, in turn: from start to end, with `1 + 1` in between.
+fn starts(python: &str, rounds: usize) {
+    let beside = || std::env::current_exe().ok()?.parent()?.parent().map(|folder| folder.join("glassbox"));
+    let command = std::env::var_os("GLASSBOX_BENCH_COMMAND").map(std::path::PathBuf::from).or_else(beside);
+    let Some(command) = command.filter(|command| command.is_file()) else {
+        println!("{:<58} {:>10}", "glassbox exec -c 1+1, whole process", "not built");
+        return;
+    };
+    let ends = |program: &mut Command| {
+        let start = Instant::now();
+        assert!(program.output().expect("the program starts").status.success());
+        start.elapsed()
+    };
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    for _ in 0..=rounds {
+        ours.push(ends(Command::new(&command).args(["exec", "-c", "1 + 1"])));
+        theirs.push(ends(Command::new(python).args(["-c", "1 + 1"])));
+    }
+    for (name, times) in [("glassbox exec".to_owned(), &mut ours), (python.to_owned(), &mut theirs)] {
+        times.sort_unstable();
+        row(&format!("{name} -c 1+1, whole process"), times.get(times.len() / 2).copied().unwrap_or_default());
+    }
 }
 
 async fn timed(session: &Arc<dyn Interpreter>, source: &str) -> Duration {
