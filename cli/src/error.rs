@@ -89,6 +89,9 @@ pub(crate) enum CliError {
     /// Ctrl-C, outside of a turn.
     #[error("cancelled")]
     Cancelled,
+    /// Ctrl-C while the sandbox was set up.
+    #[error("cancelled; what is done is kept")]
+    SetupCancelled,
 }
 
 impl CliError {
@@ -119,6 +122,7 @@ impl CliError {
                 ))
             }
             Self::Agent(error) => error.hint(),
+            Self::SetupCancelled => Some("type the same again: it goes on where it stopped".to_owned()),
             Self::Output(_) | Self::Start { .. } | Self::Cancelled => None,
         }
     }
@@ -150,7 +154,7 @@ impl CliError {
             Self::Model(error) | Self::Agent(glassbox::Error::Model(error)) => of_model(error),
             Self::Agent(glassbox::Error::ContextOverflow { .. }) => Exit::NoAnswer,
             Self::Agent(glassbox::Error::UnknownChoice { .. } | glassbox::Error::NothingToCall) => Exit::Usage,
-            Self::Cancelled => Exit::Cancelled,
+            Self::Cancelled | Self::SetupCancelled => Exit::Cancelled,
             _ => Exit::Error,
         }
     }

@@ -13,7 +13,7 @@ use super::seconds;
 #[command(after_help = "\
 Examples:
   glassbox exec -c \"import sympy; sympy.factorint(2**64 - 1)\"
-  glassbox exec --put table.csv --out results analysis.py
+  glassbox exec --put table.csv --out results analysis.py table.csv
   echo 'print(1 + 1)' | glassbox exec -
 
 The program's standard output and what it displays go to standard output, everything else to standard error.
@@ -23,12 +23,15 @@ Exit codes:
   1    it raised an exception, or was lost; `sys.exit(N)` gives N
   2    wrong usage
   124  it ran into the time limit
-  130  it was interrupted with Ctrl-C; a second Ctrl-C ends it at once
+  130  it was interrupted with Ctrl-C; a second Ctrl-C ends it at once and saves its files
   137  it ran into the memory limit")]
 pub(crate) struct ExecArgs {
     /// The program; `-` reads it from standard input
-    #[arg(value_name = "FILE", conflicts_with = "code")]
+    #[arg(value_name = "FILE")]
     pub(crate) file: Option<PathBuf>,
+    /// What it finds in `sys.argv`; options after FILE are its own
+    #[arg(value_name = "ARG", trailing_var_arg = true, allow_hyphen_values = true)]
+    pub(crate) args: Vec<String>,
     /// The program itself; the value of its last expression is shown
     #[arg(short, long = "command", value_name = "CODE", id = "code")]
     pub(crate) code: Option<String>,

@@ -41,12 +41,12 @@ pub(crate) async fn setup(args: SetupArgs, interrupts: &Interrupts, ui: &mut Ui)
     let started = Instant::now();
     let materials = tokio::select! {
         materials = fetch(ui) => materials?,
-        () = interrupts.next() => return Err(CliError::Cancelled),
+        () = interrupts.next() => return Err(CliError::SetupCancelled),
     };
     tokio::select! {
         done = build(home.clone(), materials, ui) => done?,
         // The threads of the compiler end with the process; what they made in part has another name.
-        () = interrupts.next() => return Err(CliError::Cancelled),
+        () = interrupts.next() => return Err(CliError::SetupCancelled),
     }
     ui.note(&format!("the sandbox is ready after {} in {}", seconds(started.elapsed()), home.root().display()));
     Ok(Exit::Done)
@@ -66,7 +66,7 @@ async fn small(home: Home, interrupts: &Interrupts, ui: &mut Ui) -> Result<(), C
             biased;
             Some(what) = said.recv() => ui.note(&what),
             done = &mut work => return Ok(done.map_err(|lost| std::io::Error::other(lost.to_string()))??),
-            () = interrupts.next() => return Err(CliError::Cancelled),
+            () = interrupts.next() => return Err(CliError::SetupCancelled),
         }
     }
 }

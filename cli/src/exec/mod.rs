@@ -46,14 +46,32 @@ pub(crate) async fn exec(
     for (name, data) in &uploads {
         session.put_file(name, data).await?;
     }
+    let python = session.language() == "python";
+    if !python && program.argv.len() > 1 {
+        let text = format!("a program in {} takes no arguments here", printable(session.language()));
+        return Err(CliError::usage(text, "leave them out"));
+    }
+    // A kernel's own arguments are there already: a file would read those.
+    let others = args.backend == BackendArg::Jupyter && !program.echo;
+    if python && (others || program.argv.len() > 1) {
+        set_argv(session.as_ref(), &program.argv).await?;
+    }
     let out = shared.out.map(OutFolder::new);
     let shown = Shown { json: args.json, value: program.echo, out: out.as_ref() };
-    let exit = run(&session, &program, shown, interrupts, ui).await?;
-    if let Some(out) = &out {
-        save_files(session.as_ref(), &uploads, out, ui).await?;
-    }
+    let files = Files { put: &uploads, out: out.as_ref() };
+    let exit = run(&session, &program, shown, files, interrupts, ui).await?;
+    files.save(session.as_ref(), ui).await?;
     session.close().await;
     Ok(exit)
+}
+
+/// Runs before the program, as a cell of its own that leaves no name behind.
+async fn set_argv(session: &dyn Interpreter, argv: &[String]) -> Result<(), CliError> {
+    // A list of JSON strings is one of Python's too.
+    let list = serde_json::to_string(argv).map_err(|error| std::io::Error::other(error.to_string()))?;
+    let mut events = session.execute(ExecuteRequest::new(format!("__import__('sys').argv[:] = {list}")));
+    while events.next().await.transpose()?.is_some() {}
+    Ok(())
 }
 
 /// What is run.
@@ -63,12 +81,19 @@ struct Program {
     echo: bool,
     /// Whether standard input is the program's own.
     input: bool,
+    /// Its name and its arguments.
+    argv: Vec<String>,
 }
 
 impl Program {
     async fn read(args: &ExecArgs) -> Result<Self, CliError> {
+        let words =
+            || args.file.iter().map(|word| word.to_string_lossy().into_owned()).chain(args.args.iter().cloned());
         match (&args.code, &args.file) {
-            (Some(code), _) => Ok(Self { source: code.clone(), echo: true, input: true }),
+            (Some(code), _) => {
+                let argv = std::iter::once("-c".to_owned()).chain(words()).collect();
+                Ok(Self { source: code.clone(), echo: true, input: true, argv })
+            }
             (None, Some(file)) if file.as_os_str() != "-" => {
                 let source = std::fs::read(file).map_err(|source| CliError::reading(file, source))?;
                 let source = String::from_utf8(source).map_err(|_| CliError::Content {
@@ -76,9 +101,12 @@ impl Program {
                     problem: "it is not UTF-8 text".to_owned(),
                     hint: "pass a Python program".to_owned(),
                 })?;
-                Ok(Self { source, echo: false, input: true })
+                Ok(Self { source, echo: false, input: true, argv: words().collect() })
             }
-            (None, Some(_)) => Ok(Self { source: crate::input::read_all().await?, echo: false, input: false }),
+            (None, Some(_)) => {
+                let source = crate::input::read_all().await?;
+                Ok(Self { source, echo: false, input: false, argv: words().collect() })
+            }
             (None, None) => {
                 Err(CliError::usage("there is no program", "glassbox exec FILE, or -c CODE, or - for standard input"))
             }
@@ -112,28 +140,43 @@ fn file_name(path: &Path) -> Result<String, CliError> {
     name.ok_or_else(|| CliError::usage(format!("{} names no file", path.display()), "pass a file with a name in UTF-8"))
 }
 
-/// Saves every file below `/mnt/data` that is not as it was put there.
-async fn save_files(
-    session: &dyn Interpreter,
-    put: &[(String, Vec<u8>)],
-    out: &OutFolder,
-    ui: &mut Ui,
-) -> Result<(), CliError> {
-    for file in session.list_files().await? {
-        let Some(name) = file.path.strip_prefix("/mnt/data/") else { continue };
-        let data = session.get_file(&file.path).await?;
-        if !put.iter().any(|(known, before)| known == name && *before == data) {
-            let path = out.file(&file.path, &data)?;
-            ui.note(&format!("saved {}", printable(&path.display().to_string())));
+/// The files of a session, as they are saved.
+#[derive(Debug, Clone, Copy)]
+struct Files<'a> {
+    /// What was put there, which is not saved again unless it was changed.
+    put: &'a [(String, Vec<u8>)],
+    /// Where they go; nowhere without it.
+    out: Option<&'a OutFolder>,
+}
+
+impl Files<'_> {
+    /// Saves every file below `/mnt/data` that is not as it was put there.
+    async fn save(self, session: &dyn Interpreter, ui: &mut Ui) -> Result<(), CliError> {
+        let Some(out) = self.out else { return Ok(()) };
+        for file in session.list_files().await? {
+            let Some(name) = file.path.strip_prefix("/mnt/data/") else { continue };
+            let data = session.get_file(&file.path).await?;
+            if !self.put.iter().any(|(known, before)| known == name && *before == data) {
+                let path = out.file(&file.path, &data)?;
+                ui.note(&format!("saved {}", printable(&path.display().to_string())));
+            }
+        }
+        Ok(())
+    }
+
+    /// Saves what is there of a program that is about to be ended.
+    async fn rescue(self, session: &dyn Interpreter, ui: &mut Ui) {
+        if let Err(error) = self.save(session, ui).await {
+            ui.warn(&format!("files that the program wrote are lost: {error}"), "");
         }
     }
-    Ok(())
 }
 
 async fn run(
     session: &Arc<dyn Interpreter>,
     program: &Program,
     shown: Shown<'_>,
+    files: Files<'_>,
     interrupts: &Interrupts,
     ui: &mut Ui,
 ) -> Result<Exit, CliError> {
@@ -156,13 +199,18 @@ async fn run(
                     CellEvent::Output { output } => seen.output(&output),
                     CellEvent::Finished { execution, .. } => {
                         ui.end_reply()?;
+                        if seen.lost && files.out.is_some() {
+                            ui.warn("files that the program wrote before its session was lost are lost with it", "");
+                        }
                         return Ok(seen.exit(execution));
                     }
                 }
             }
             () = &mut interrupted => {
                 if std::mem::replace(&mut seen.interrupted, true) {
-                    // Asked twice: the program is given no time to tidy up.
+                    // Asked twice: the program is given no time to tidy up. Its files are taken before it is ended, which
+                    // would take them back.
+                    files.rescue(session.as_ref(), ui).await;
                     return Err(CliError::Cancelled);
                 }
                 interrupted.set(interrupts.next());
@@ -180,6 +228,7 @@ struct Seen {
     time: bool,
     memory: bool,
     interrupted: bool,
+    lost: bool,
     code: Option<u8>,
 }
 
@@ -188,6 +237,7 @@ impl Seen {
         match output {
             Output::Denied { denial } if denial.kind == DenialKind::Time => self.time = true,
             Output::Denied { denial } if denial.kind == DenialKind::Memory => self.memory = true,
+            Output::SessionLost { .. } => self.lost = true,
             Output::Error { name, value, .. } => {
                 // `sys.exit("message")` ends with 1, as in Python, and of a number the last eight bits count.
                 let code = value.parse::<i64>().map_or(1, |code| code.to_le_bytes()[0]);

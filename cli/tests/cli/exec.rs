@@ -1,5 +1,8 @@
 //! `glassbox exec` and `glassbox setup`, on the sandbox that `glassbox setup` made in the user's own cache.
 
+use std::io::{BufRead as _, BufReader};
+use std::process::Command;
+
 use serde_json::Value;
 
 use crate::support::{Home, Outcome, cache, finish};
@@ -87,7 +90,6 @@ fn input_comes_from_standard_input() {
 #[test]
 fn wrong_usage_is_told() {
     assert_eq!(exec(&[]).code, Some(2));
-    assert_eq!(exec(&["-c", "1", "file.py"]).code, Some(2));
     assert_eq!(exec(&["nowhere.py"]).code, Some(1));
     assert_eq!(exec(&["--memory", "1", "-c", "1"]).code, Some(2));
 }
@@ -114,4 +116,42 @@ fn a_set_up_sandbox_is_checked_and_left_alone() {
     assert_eq!((outcome.code, &report["ready"]), (Some(0), &Value::Bool(true)), "{report}");
     let outcome = run(&["setup"]);
     assert!(outcome.code == Some(0) && outcome.err.starts_with("the sandbox is ready"), "{}", outcome.err);
+}
+
+#[test]
+fn a_program_finds_its_arguments_and_options_after_it_are_its_own() {
+    let home = Home::new();
+    let file = home.file("a.py", "import sys\nprint(sys.argv[1:])");
+    let outcome = exec_with(&home, &[&file, "a b", "--json", "'爱\"\\"], b"");
+    assert_eq!(
+        (outcome.out.as_str(), outcome.code),
+        ("['a b', '--json', '\\'爱\"\\\\']\n", Some(0)),
+        "{}",
+        outcome.err
+    );
+    assert_eq!(exec(&["-c", "__import__('sys').argv", "x"]).out, "['-c', 'x']\n");
+    assert_eq!(exec_with(&home, &["-", "x"], b"import sys; print(sys.argv)").out, "['-', 'x']\n");
+    assert_eq!(exec(&["--backend", "small", "-c", "__import__('sys').argv", "x"]).out, "['-c', 'x']\n");
+}
+
+#[test]
+fn a_second_interrupt_ends_a_program_and_keeps_the_files_that_it_has_written() {
+    let home = Home::new();
+    let out = home.path("out");
+    // Catches every interrupt, and goes on.
+    let source = "open('a.txt', 'w').write('kept')\nprint('ready', flush=True)\nwhile True:\n    try:\n        while True: pass\n    except BaseException: print('caught', flush=True)";
+    let mut command = home.command(&["exec", "--out", out.to_str().unwrap(), "-c", source]);
+    let mut child = command.env("GLASSBOX_CACHE", cache()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let interrupt =
+        || assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    assert_eq!(lines.next().unwrap().unwrap(), "ready");
+    interrupt();
+    assert_eq!(lines.next().unwrap().unwrap(), "caught");
+    interrupt();
+    let outcome = finish(child);
+    assert_eq!(outcome.code, Some(130), "{}", outcome.err);
+    // It may have been ended by the first interrupt alone, where this machine is slow; then that is told.
+    let told = outcome.err.contains("are lost with it");
+    assert!(told || std::fs::read_to_string(out.join("a.txt")).unwrap() == "kept", "{}", outcome.err);
 }
