@@ -1,6 +1,9 @@
 //! The private folder of a session: beside its files, the sockets of its kernel, and the home of the programs that would
 //! otherwise write into a person's own.
 
+use std::fs;
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::InterpreterError;
@@ -25,13 +28,29 @@ impl KernelFolder {
         let root = if fits { root } else { PathBuf::from("/tmp") };
         let made = Folder::new_in(&root).and_then(|folder| {
             let folder = Self { folder };
-            std::fs::create_dir(folder.run())?;
-            std::fs::create_dir(folder.home())?;
+            fs::create_dir(folder.run())?;
+            fs::create_dir(folder.home())?;
             Ok(folder)
         });
         made.map_err(|error| {
             InterpreterError::backend(format!("no folder could be made below {}: {error}", root.display()))
         })
+    }
+
+    /// Makes the place of a kernel that is about to start, with its connection file. What a kernel before it left there
+    /// is gone: a program may have put links for the host to follow, or start-up files for the next kernel to run.
+    pub(super) fn renew(&self, connection: &[u8]) -> io::Result<()> {
+        for folder in [self.run(), self.home()] {
+            // Put aside first: what lies in it may not let itself be removed.
+            let spent = self.folder.host_path("spent");
+            let _ = fs::remove_dir_all(&spent);
+            fs::rename(&folder, &spent)?;
+            fs::create_dir(&folder)?;
+            let _ = fs::remove_dir_all(&spent);
+        }
+        let mut options = fs::OpenOptions::new();
+        options.write(true).create_new(true).mode(0o600);
+        options.open(self.run().join("connection.json"))?.write_all(connection)
     }
 
     /// Its files.
@@ -94,7 +113,7 @@ impl KernelFolder {
     }
 }
 
-/// What could be taken for a kernel's socket.
+/// A kernel's socket.
 pub(super) fn socket(run: &Path, number: u16) -> PathBuf {
     run.join(format!("k-{number}"))
 }

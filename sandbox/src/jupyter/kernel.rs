@@ -9,7 +9,7 @@ use super::message::{Message, Request};
 use crate::{Capabilities, FileInfo, InterpreterError, Limits};
 
 /// Messages of a kernel that wait to be looked at; more wait in its sockets.
-pub(super) const WAITING: usize = 64;
+pub(super) const WAITING: usize = 8;
 
 /// What comes from a kernel.
 #[derive(Debug)]

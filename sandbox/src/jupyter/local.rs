@@ -58,10 +58,6 @@ impl Place for LocalPlace {
         let session = Uuid::new_v4().to_string();
         let key = Uuid::new_v4().to_string();
         let run = self.folder.run();
-        // Sockets of a kernel before this one would be taken for those of the new one.
-        for channel in 1..=5 {
-            let _ = std::fs::remove_file(folder::socket(&run, channel));
-        }
         let connection = ConnectionInfo {
             ip: self.program.inside(&self.folder).run.join("k").to_string_lossy().into_owned(),
             transport: Transport::IPC,
@@ -75,7 +71,10 @@ impl Place for LocalPlace {
             kernel_name: Some(self.program.spec.name.clone()),
         };
         let json = serde_json::to_vec(&connection).map_err(InterpreterError::backend)?;
-        std::fs::write(run.join("connection.json"), json).map_err(InterpreterError::backend)?;
+        let folder = Arc::clone(&self.folder);
+        let renewed =
+            tokio::task::spawn_blocking(move || folder.renew(&json)).await.map_err(InterpreterError::backend)?;
+        renewed.map_err(InterpreterError::backend)?;
 
         let (mut child, tail) = self.program.spawn(&self.folder).await?;
         let signer = Signer::new(&key)?;
@@ -243,7 +242,7 @@ async fn connect(
 ) -> Result<Connection, InterpreterError> {
     let path = folder::socket(run, number(channel));
     let stream = loop {
-        match UnixStream::connect(&path).await {
+        match open(&path).await {
             Ok(stream) => break stream,
             Err(_) => sleep(LOOK).await,
         }
@@ -251,6 +250,25 @@ async fn connect(
     let (reader, writer) = stream.into_split();
     let shaken = zmtp::handshake(reader, writer, socket, identity).await;
     shaken.map_err(|error| InterpreterError::backend(format!("its {} socket: {error}", channel.name())))
+}
+
+/// Connects to the socket itself: a program may have put a link to a socket of the host in its place.
+async fn open(path: &Path) -> std::io::Result<UnixStream> {
+    #[cfg(target_os = "linux")]
+    {
+        use std::os::fd::AsRawFd;
+
+        use rustix::fs::{FileType, Mode, OFlags, fstat};
+
+        let found = rustix::fs::open(path, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
+        if FileType::from_raw_mode(fstat(&found)?.st_mode) != FileType::Socket {
+            return Err(std::io::ErrorKind::InvalidInput.into());
+        }
+        // By its descriptor: the name may lead elsewhere by now.
+        UnixStream::connect(format!("/proc/self/fd/{}", found.as_raw_fd())).await
+    }
+    #[cfg(not(target_os = "linux"))]
+    UnixStream::connect(path).await
 }
 
 /// Writes to a socket what is asked for. Each has its own task: a kernel that does not read one must still hear the others.

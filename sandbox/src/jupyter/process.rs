@@ -141,13 +141,16 @@ impl Program {
         variables
     }
 
-    /// The command line. IPython would keep every cell in a database.
-    fn argv(&self, folder: &Inside) -> Vec<String> {
+    /// The command line, and the folder that it is started in. IPython would keep every cell in a database.
+    fn command(&self, folder: &Inside) -> (Vec<String>, PathBuf) {
         let mut argv = self.spec.command(&folder.run.join("connection.json"));
-        if argv.iter().any(|argument| argument.starts_with("ipykernel")) {
-            argv.push("--HistoryManager.enabled=False".to_owned());
+        if !argv.iter().any(|argument| argument.starts_with("ipykernel")) {
+            return (argv, folder.data.clone());
         }
-        argv
+        argv.push("--HistoryManager.enabled=False".to_owned());
+        // Started among the session's files, it would import a `json.py` that a program wrote there as its own.
+        argv.push(format!("--IPKernelApp.exec_lines=__import__('os').chdir({:?})", folder.data));
+        (argv, folder.home.clone())
     }
 
     /// The paths of the session's folders as the kernel calls them.
@@ -180,10 +183,10 @@ impl Program {
 
     fn free(&self, folder: &KernelFolder) -> Result<Running, InterpreterError> {
         let inside = folder.seen_from_the_host();
-        let argv = self.argv(&inside);
+        let (argv, cwd) = self.command(&inside);
         let (program, arguments) = argv.split_first().ok_or_else(|| self.no_command())?;
         let mut command = Command::new(program);
-        command.args(arguments).env_clear().envs(self.variables(&inside)).current_dir(inside.data);
+        command.args(arguments).env_clear().envs(self.variables(&inside)).current_dir(cwd);
         // ipykernel looks for it every second, and ends when we are gone.
         command.env("JPY_PARENT_PID", std::process::id().to_string());
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
@@ -199,13 +202,13 @@ impl Program {
     #[cfg(target_os = "linux")]
     async fn kept(&self, folder: &KernelFolder) -> Result<Running, InterpreterError> {
         let (inside, binds) = folder.binds();
-        let argv = self.argv(&inside);
+        let (argv, cwd) = self.command(&inside);
         let program = argv.first().ok_or_else(|| self.no_command())?;
         let plan = crate::launch::Plan {
             read_only: self.prefixes(program),
             argv: argv.iter().map(Into::into).collect(),
             env: self.variables(&inside).into_iter().map(|(name, value)| (name.into(), value.into())).collect(),
-            cwd: inside.data,
+            cwd,
             read_write: Vec::new(),
             binds,
             resources: (&self.limits).into(),

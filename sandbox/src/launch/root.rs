@@ -91,7 +91,7 @@ fn place(base: &Path, bind: &Bind) -> io::Result<()> {
 
 /// Mounts a `/proc` of the new process namespace; only a process in it can.
 pub(super) fn mount_proc() -> io::Result<()> {
-    let flags = libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
+    let flags = libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC | libc::MS_RDONLY;
     let to = Path::new(BASE).join("proc");
     at("mounting", Path::new("/proc"), sys::mount(Path::new("proc"), &to, c"proc", flags, c""))
 }

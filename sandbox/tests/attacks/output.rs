@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use glassbox_sandbox::{Backend, Output};
 
-use super::{Fate::*, attack, shown_bytes};
+use super::{Fate::*, attack, or_slow, shown_bytes};
 
 type Under<'a> = &'a Arc<dyn Backend>;
 
@@ -51,25 +51,27 @@ pub async fn last_value_flooded(backend: Under<'_>) {
 pub async fn bytes_that_are_no_text(backend: Under<'_>) {
     let source = "import os, sys\nsys.stdout.flush()\nos.write(1, bytes(range(256)))\nprint('end')";
     let ran = attack(backend, source, &[Ends]).await;
-    assert!(ran.stdout().ends_with("end\n"), "{:?}", ran.outputs);
+    // A kernel reads its descriptors on another thread.
+    assert!(ran.stdout().contains("end\n"), "{:?}", ran.outputs);
 }
 
 pub async fn lone_surrogates_printed(backend: Under<'_>) {
     attack(backend, "print('a\\ud800b')", &[Ends, Raises("UnicodeEncodeError")]).await;
     attack(backend, "'\\udfff'", &[Ends, Raises("UnicodeEncodeError")]).await;
-    attack(backend, "raise ValueError('\\ud800')", &[Raises("ValueError"), Raises("UnicodeEncodeError")]).await;
+    let fates = or_slow(backend, &[Raises("ValueError"), Raises("UnicodeEncodeError")]);
+    attack(backend, "raise ValueError('\\ud800')", &fates).await;
 }
 
 pub async fn exception_whose_text_raises(backend: Under<'_>) {
     let source = "class Bad(Exception):\n    def __str__(self): raise Bad\n    __repr__ = __str__\nraise Bad";
-    attack(backend, source, &[Raises("Bad")]).await;
+    attack(backend, source, &or_slow(backend, &[Raises("Bad")])).await;
 }
 
 pub async fn exception_groups_nested_deep(backend: Under<'_>) {
     let source = "e = ValueError('inner')\nfor _ in range(2000): e = ExceptionGroup('g', [e])\nraise e";
     attack(backend, source, &[Raises("Group"), Raises("RecursionError"), Killed]).await;
     let source = "def f(n):\n    try:\n        if n: f(n - 1)\n        raise ValueError(n)\n    except ValueError as e:\n        raise KeyError(n) from e\nf(300)";
-    attack(backend, source, &[Raises("KeyError"), Raises("RecursionError")]).await;
+    attack(backend, source, &or_slow(backend, &[Raises("KeyError"), Raises("RecursionError")])).await;
 }
 
 /// They reach the reader as they are; showing them safely is the shower's work, and is tested there.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use glassbox_sandbox::{Backend, Limits, SnapshotSupport};
 
-use super::{Fate::*, attack};
+use super::{Fate::*, attack, or_slow};
 use crate::suite::{prints, run};
 
 type Under<'a> = &'a Arc<dyn Backend>;
@@ -33,10 +33,10 @@ pub async fn name_looked_up(backend: Under<'_>) {
 
 pub async fn web_request(backend: Under<'_>) {
     let source = "import urllib.request\nurllib.request.urlopen(f'http://127.0.0.1:{PORT}/', timeout=0.5)";
-    attack(backend, source, &[Raises("")]).await;
+    attack(backend, source, &or_slow(backend, &[Raises("")])).await;
     let source =
         "import asyncio\nreader, writer = await asyncio.wait_for(asyncio.open_connection('127.0.0.1', PORT), 0.5)";
-    attack(backend, source, &[Raises("")]).await;
+    attack(backend, source, &or_slow(backend, &[Raises("")])).await;
 }
 
 pub async fn unix_socket(backend: Under<'_>) {
