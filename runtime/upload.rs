@@ -7,7 +7,7 @@ const FOLDER: &str = "/mnt/data";
 
 /// `data` as a file of this name in the uploads' folder.
 pub(crate) fn file(name: &str, data: &[u8]) -> Result<FileInfo, InterpreterError> {
-    let bad = |problem| InterpreterError::BadPath { path: name.to_owned(), problem };
+    let bad = |problem: &'static str| InterpreterError::BadPath { path: name.to_owned(), problem: problem.into() };
     if name.is_empty() || name == "." || name == ".." {
         return Err(bad("a file needs a name"));
     }

@@ -1,5 +1,7 @@
 //! What can go wrong around a program.
 
+use std::borrow::Cow;
+
 /// Why something could not be done. An exception in a program is an [`Output::Error`](crate::Output::Error), not this.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -57,7 +59,7 @@ pub enum InterpreterError {
         /// The path.
         path: String,
         /// What is wrong with it.
-        problem: &'static str,
+        problem: Cow<'static, str>,
     },
     /// A limit would be passed.
     #[error("{what} would pass the session's limit of {limit}")]

@@ -275,7 +275,7 @@ pub(crate) struct SandboxPath {
 impl SandboxPath {
     /// Reads one; a relative path is one below `/mnt/data`.
     pub(crate) fn new(text: &str) -> Result<Self, InterpreterError> {
-        let bad = |problem| InterpreterError::BadPath { path: text.to_owned(), problem };
+        let bad = |problem: &'static str| InterpreterError::BadPath { path: text.to_owned(), problem: problem.into() };
         let (top, rest) = if Path::new(text).is_absolute() {
             let inside = |folder: &str| text.strip_prefix(folder)?.strip_prefix('/');
             let found = FOLDERS.iter().find_map(|(path, name)| inside(path).map(|rest| (*name, rest)));
@@ -309,7 +309,7 @@ impl SandboxPath {
     }
 
     pub(crate) fn bad(&self, problem: &'static str) -> InterpreterError {
-        InterpreterError::BadPath { path: self.text.clone(), problem }
+        InterpreterError::BadPath { path: self.text.clone(), problem: problem.into() }
     }
 
     fn failed(&self, error: Errno) -> InterpreterError {

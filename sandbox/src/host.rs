@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use async_trait::async_trait;
 use glassbox_tools::{CallId, Content, Gate, GateObserver, ToolCall, ToolError, ToolOutput, ToolSpec};
 use serde_json::{Value, json};
 use tokio::runtime::Handle;
@@ -16,18 +17,39 @@ use crate::InterpreterError;
 /// A clone counts on with the same numbers.
 #[derive(Clone)]
 pub struct HostTools {
+    way: Arc<dyn Way>,
+    made: Arc<AtomicU32>,
+}
+
+/// How calls reach the gate: it is in this process, or in that of the host.
+#[async_trait]
+pub(crate) trait Way: Send + Sync + 'static {
+    /// What the tools are.
+    fn specs(&self) -> Vec<ToolSpec>;
+
+    /// Takes call number `number` there.
+    async fn call(
+        &self,
+        number: u32,
+        name: String,
+        arguments: Value,
+        cancellation: CancellationToken,
+    ) -> Result<Value, HostToolError>;
+}
+
+/// A gate in this process.
+struct Here {
     gate: Gate,
     observer: Arc<dyn GateObserver>,
     /// The call of the model that runs the program; calls of the program are named after it.
     parent: CallId,
-    made: Arc<AtomicU32>,
     /// The caller's runtime: tools must not run on an interpreter's threads, and their clients belong to it.
     runtime: Handle,
 }
 
 impl std::fmt::Debug for HostTools {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("HostTools").field("gate", &self.gate).field("parent", &self.parent).finish_non_exhaustive()
+        f.debug_struct("HostTools").field("made", &self.made()).finish_non_exhaustive()
     }
 }
 
@@ -43,12 +65,17 @@ impl HostTools {
         parent: impl Into<CallId>,
     ) -> Result<Self, InterpreterError> {
         let runtime = Handle::try_current().map_err(InterpreterError::backend)?;
-        Ok(Self { gate, observer, parent: parent.into(), made: Arc::default(), runtime })
+        Ok(Self::by(Arc::new(Here { gate, observer, parent: parent.into(), runtime })))
+    }
+
+    /// Tools that are reached by `way`.
+    pub(crate) fn by(way: Arc<dyn Way>) -> Self {
+        Self { way, made: Arc::default() }
     }
 
     /// What the tools are.
     pub fn specs(&self) -> Vec<ToolSpec> {
-        self.gate.registry().specs()
+        self.way.specs()
     }
 
     /// Calls made so far, refused ones included.
@@ -67,9 +94,25 @@ impl HostTools {
         cancellation: &CancellationToken,
     ) -> Result<Value, HostToolError> {
         let number = self.made.fetch_add(1, Ordering::Relaxed).saturating_add(1);
+        self.way.call(number, name, arguments, cancellation.child_token()).await
+    }
+}
+
+#[async_trait]
+impl Way for Here {
+    fn specs(&self) -> Vec<ToolSpec> {
+        self.gate.registry().specs()
+    }
+
+    async fn call(
+        &self,
+        number: u32,
+        name: String,
+        arguments: Value,
+        cancellation: CancellationToken,
+    ) -> Result<Value, HostToolError> {
         let call = ToolCall::new(format!("{}.{number}", self.parent), name, arguments);
-        let (gate, observer, cancellation) =
-            (self.gate.clone(), Arc::clone(&self.observer), cancellation.child_token());
+        let (gate, observer) = (self.gate.clone(), Arc::clone(&self.observer));
         // Cancels the task where this future is dropped.
         let guard = cancellation.clone().drop_guard();
         let task = self.runtime.spawn(async move { gate.dispatch(call, &cancellation, observer).await });

@@ -25,6 +25,8 @@ mod stubs;
 mod sweep;
 #[cfg(feature = "wasm")]
 pub mod wasm;
+#[cfg(all(feature = "wasm", feature = "launch", target_os = "linux"))]
+pub mod worker;
 
 pub use error::InterpreterError;
 pub use host::{HostToolError, HostTools};
@@ -35,3 +37,5 @@ pub use request::{CellEvent, CellUsage, ExecuteRequest, InputSource, OutputStrea
 pub use stubs::python_stubs;
 #[cfg(feature = "wasm")]
 pub use wasm::Sandbox;
+#[cfg(all(feature = "wasm", feature = "launch", target_os = "linux"))]
+pub use worker::Worker;

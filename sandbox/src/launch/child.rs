@@ -9,8 +9,10 @@ use std::time::Duration;
 
 use tokio::process::{ChildStderr, Command};
 
+#[cfg(feature = "wasm")]
+use super::WorkerPlan;
 use super::cgroup::Group;
-use super::job::{self, Answer, Bind, Job, MARK};
+use super::job::{self, Answer, Bind, Job, MARK, Start};
 use super::{Plan, sys};
 use crate::InterpreterError;
 
@@ -50,15 +52,16 @@ fn not_isolated(problem: impl ToString) -> InterpreterError {
 }
 
 impl Child {
-    pub(super) async fn spawn(plan: Plan) -> Result<Self, InterpreterError> {
-        let group = group(plan.resources.processes)?;
+    pub(super) async fn spawn(mut job: Job) -> Result<Self, InterpreterError> {
+        let group = group(job.resources.processes)?;
+        job.cgroup = group.as_ref().map(Group::entrance);
         // The linker leaves out what nobody names.
         black_box(&sys::ENTRY);
         let (control, theirs) = UnixStream::pair().map_err(not_isolated)?;
         let mut command = Command::new("/proc/self/exe");
         command.env_clear().env(MARK, "1").kill_on_drop(true);
         command.stdin(Stdio::from(OwnedFd::from(theirs))).stderr(Stdio::piped());
-        let stream = if plan.piped {
+        let stream = if job.piped {
             let (ours, theirs) = UnixStream::pair().map_err(not_isolated)?;
             command.stdout(Stdio::from(OwnedFd::from(theirs)));
             Some(ours)
@@ -69,7 +72,6 @@ impl Child {
         let mut launcher = command.spawn().map_err(not_isolated)?;
         // The command keeps descriptors open that belong to the launcher.
         drop(command);
-        let job = job(plan, group.as_ref());
         let exchange = tokio::task::spawn_blocking(move || {
             control.set_read_timeout(Some(START_TIME))?;
             job::write(&control, &job)?;
@@ -132,19 +134,35 @@ fn group(processes: u64) -> Result<Option<Group>, InterpreterError> {
     }
 }
 
-fn job(plan: Plan, group: Option<&Group>) -> Job {
+/// The job of a plan.
+pub(super) fn job(plan: Plan) -> Job {
     let same = |paths: Vec<_>, writable| {
         paths.into_iter().map(move |path: std::path::PathBuf| Bind { from: path.clone(), to: path, writable })
     };
     let moved = plan.binds.into_iter().map(|(from, to)| Bind { from, to, writable: true });
     let binds = same(plan.read_only, false).chain(same(plan.read_write, true)).chain(moved).collect();
     Job {
-        argv: plan.argv,
-        env: plan.env,
-        cwd: plan.cwd,
+        start: Start::Program { argv: plan.argv, env: plan.env, cwd: plan.cwd },
+        system: true,
         binds,
+        scratch: None,
         resources: plan.resources,
-        cgroup: group.map(Group::entrance),
+        cgroup: None,
         piped: plan.piped,
+    }
+}
+
+/// The job of a worker.
+#[cfg(feature = "wasm")]
+pub(super) fn worker_job(plan: WorkerPlan) -> Job {
+    let binds = plan.folders.into_iter().map(|(from, to)| Bind { from, to, writable: false }).collect();
+    Job {
+        start: Start::Worker,
+        system: false,
+        binds,
+        scratch: Some(plan.scratch),
+        resources: plan.resources,
+        cgroup: None,
+        piped: true,
     }
 }

@@ -28,19 +28,43 @@ pub struct Resources {
     pub memory: Option<u64>,
     /// Bytes of each file.
     pub file_size: u64,
+    /// Bytes of data of each process, if they are limited: what it can write and shares with nobody. For programs that
+    /// reserve far more addresses than they use.
+    pub data: Option<u64>,
     /// Open descriptors of each process.
     pub open_files: u64,
     /// Processes and threads, all together.
     pub processes: u64,
 }
 
+/// What is to run.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) enum Start {
+    /// A program of the system.
+    Program { argv: Vec<OsString>, env: Vec<(OsString, OsString)>, cwd: PathBuf },
+    /// The worker, which is in this program already: no file of it need be seen inside.
+    #[cfg(feature = "wasm")]
+    Worker,
+}
+
+/// A folder in memory that may be written.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct Scratch {
+    /// Bytes of it, all together.
+    pub(crate) bytes: u64,
+    /// Files and folders.
+    pub(crate) files: u64,
+}
+
 /// All that the launcher has to know.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Job {
-    pub(super) argv: Vec<OsString>,
-    pub(super) env: Vec<(OsString, OsString)>,
-    pub(super) cwd: PathBuf,
+    pub(super) start: Start,
+    /// The system's programs and libraries are to be seen.
+    pub(super) system: bool,
     pub(super) binds: Vec<Bind>,
+    /// `/tmp`, where it is to be written and no folder of the host is bound there.
+    pub(super) scratch: Option<Scratch>,
     pub(super) resources: Resources,
     /// The file that takes the launcher into its control group.
     pub(super) cgroup: Option<PathBuf>,

@@ -21,7 +21,7 @@ use rustix::process::{
     pidfd_open, waitid, waitpid,
 };
 
-use super::job::{self, Answer, Job, MARK};
+use super::job::{self, Answer, Job, MARK, Start};
 use super::sys::{self, Fork};
 use super::{root, wall::Walls};
 
@@ -59,20 +59,43 @@ fn start(job: &Job) -> Result<(Pid, Pid), Box<dyn Error>> {
         std::fs::write(group, "0").map_err(|error| format!("the control group {}: {error}", group.display()))?;
     }
     leave()?;
-    let binds = root::binds(&job.binds);
-    root::build(&binds, job.resources.file_size)?;
+    let binds = root::binds(&job.binds, job.system);
+    root::build(&binds, job.scratch, job.resources.file_size)?;
     let first = fork_first()?;
     root::enter()?;
     sys::undumpable()?;
-    let walls = Walls::new(&binds, job.resources)?;
-    let (program, arguments) = job.argv.split_first().ok_or("no program is named")?;
-    let mut command = Command::new(program);
-    command.args(arguments).env_clear().envs(job.env.iter().map(|(name, value)| (name, value))).current_dir(&job.cwd);
-    command.stdin(if job.piped { Stdio::from(io::stdout().as_fd().try_clone_to_owned()?) } else { Stdio::null() });
-    sys::before_exec(&mut command, move || walls.close());
-    let child = command.spawn().map_err(|error| format!("`{}`: {error}", program.display()))?;
-    let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw).ok_or("no process id")?;
-    Ok((first, pid))
+    let walls = Walls::new(&binds, job.scratch.is_some(), job.resources)?;
+    let program = match &job.start {
+        Start::Program { argv, env, cwd } => {
+            let (program, arguments) = argv.split_first().ok_or("no program is named")?;
+            let mut command = Command::new(program);
+            command.args(arguments).env_clear().envs(env.iter().map(|(name, value)| (name, value))).current_dir(cwd);
+            let piped = || io::Result::Ok(Stdio::from(io::stdout().as_fd().try_clone_to_owned()?));
+            command.stdin(if job.piped { piped()? } else { Stdio::null() });
+            sys::before_exec(&mut command, move || walls.close());
+            let child = command.spawn().map_err(|error| format!("`{}`: {error}", program.display()))?;
+            i32::try_from(child.id()).ok().and_then(Pid::from_raw).ok_or("no process id")?
+        }
+        #[cfg(feature = "wasm")]
+        Start::Worker => fork_worker(&walls)?,
+    };
+    Ok((first, program))
+}
+
+/// Forks the worker, and waits until it is behind its walls.
+#[cfg(feature = "wasm")]
+fn fork_worker(walls: &Walls) -> Result<Pid, Box<dyn Error>> {
+    fork_ready(
+        "the worker",
+        || {
+            sys::output_is_input()?;
+            sys::drop_capabilities()?;
+            // It reads its own page map.
+            sys::dumpable()?;
+            walls.close()
+        },
+        || sys::exit(crate::worker::inside::run()),
+    )
 }
 
 /// Leaves all namespaces of the host but that of times and control groups.
@@ -95,18 +118,29 @@ fn leave() -> Result<(), String> {
 
 /// Forks the first process of the namespace, and waits until it has mounted `/proc`.
 fn fork_first() -> Result<Pid, Box<dyn Error>> {
+    let ready = || sys::die_with_parent().and_then(|()| root::mount_proc()).and_then(|()| sys::undumpable());
+    fork_ready("a process namespace of its own", ready, || {
+        // Among them the program's output, which must end with the program.
+        if sys::close_from(0).is_err() {
+            sys::exit(1);
+        }
+        sys::reap_for_ever()
+    })
+}
+
+/// Forks a process that gets `ready` and then goes on with `then`, for ever; waits until it is ready. It has no descriptor
+/// of the launcher's but the first three.
+fn fork_ready(what: &str, ready: impl FnOnce() -> io::Result<()>, then: fn() -> !) -> Result<Pid, Box<dyn Error>> {
     let (mut reader, mut writer) = io::pipe()?;
     match sys::fork()? {
         Fork::Child => {
-            let ready = sys::die_with_parent().and_then(|()| root::mount_proc()).and_then(|()| sys::undumpable());
+            let ready = ready();
             let said = ready.as_ref().map_or_else(ToString::to_string, |()| "ready".to_owned());
             let _ = writer.write_all(said.as_bytes());
-            // Among them the program's output, which must end with the program.
-            let closed = sys::close_from(0);
-            if ready.and(closed).is_err() {
+            if ready.and(sys::close_from(3)).is_err() {
                 sys::exit(1);
             }
-            sys::reap_for_ever()
+            then()
         }
         Fork::Parent(pid) => {
             drop(writer);
@@ -114,7 +148,7 @@ fn fork_first() -> Result<Pid, Box<dyn Error>> {
             reader.read_to_string(&mut said)?;
             match (said.as_str(), Pid::from_raw(pid)) {
                 ("ready", Some(pid)) => Ok(pid),
-                _ => Err(format!("a process namespace of its own: {said}").into()),
+                _ => Err(format!("{what}: {said}").into()),
             }
         }
     }

@@ -30,6 +30,8 @@ use std::path::PathBuf;
 
 pub use child::{Child, Interrupter};
 pub use job::Resources;
+#[cfg(feature = "wasm")]
+pub(crate) use job::Scratch;
 
 use crate::{InterpreterError, Limits};
 
@@ -40,6 +42,7 @@ impl From<&Limits> for Resources {
     fn from(limits: &Limits) -> Self {
         Self {
             memory: Some(limits.memory),
+            data: None,
             file_size: limits.disk,
             open_files: u64::from(limits.open_files),
             processes: PROCESSES,
@@ -75,7 +78,28 @@ impl Plan {
     /// [`InterpreterError::NotIsolated`] where a wall cannot be put up; the program does not run then. Also where it
     /// cannot be started at all.
     pub async fn spawn(self) -> Result<Child, InterpreterError> {
-        Child::spawn(self).await
+        Child::spawn(child::job(self)).await
+    }
+}
+
+/// The worker: this program goes on as [`crate::worker::inside`] behind the walls, and sees nothing of the system but the
+/// folders that are named, which it may read.
+#[cfg(feature = "wasm")]
+#[derive(Debug, Clone)]
+pub(crate) struct WorkerPlan {
+    /// Folders of the host and their paths inside.
+    pub(crate) folders: Vec<(PathBuf, PathBuf)>,
+    /// Its `/tmp`.
+    pub(crate) scratch: Scratch,
+    /// What it may use.
+    pub(crate) resources: Resources,
+}
+
+#[cfg(feature = "wasm")]
+impl WorkerPlan {
+    /// Starts it, as [`Plan::spawn`] does a program. Its standard input and output are [`Child::stream`].
+    pub(crate) async fn spawn(self) -> Result<Child, InterpreterError> {
+        Child::spawn(child::worker_job(self)).await
     }
 }
 

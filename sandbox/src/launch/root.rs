@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use super::job::Bind;
+use super::job::{Bind, Scratch};
 use super::sys;
 
 /// Where the new root is put together. Nothing that is bound into it lies here, so nothing gets hidden.
@@ -38,9 +38,10 @@ fn at<T>(what: &str, path: &Path, result: io::Result<T>) -> io::Result<T> {
     result.map_err(|error| io::Error::new(error.kind(), format!("{what} {}: {error}", path.display())))
 }
 
-/// Everything that is bound into the root.
-pub(super) fn binds(own: &[Bind]) -> Vec<Bind> {
-    let system = SYSTEM.iter().chain(DEVICES).map(PathBuf::from).filter(|path| path.symlink_metadata().is_ok());
+/// Everything that is bound into the root: devices, what is named, and the system's programs if they are wanted.
+pub(super) fn binds(own: &[Bind], system: bool) -> Vec<Bind> {
+    let system = if system { SYSTEM } else { &[] };
+    let system = system.iter().chain(DEVICES).map(PathBuf::from).filter(|path| path.symlink_metadata().is_ok());
     let system = system.map(|path| Bind { from: path.clone(), to: path, writable: false });
     let mut all: Vec<Bind> = system.chain(own.iter().cloned()).collect();
     // A folder comes before those inside it: bound later, it would hide them. The sort is stable.
@@ -49,7 +50,7 @@ pub(super) fn binds(own: &[Bind]) -> Vec<Bind> {
 }
 
 /// Puts the root together, all but `/proc`.
-pub(super) fn build(binds: &[Bind], shared_memory: u64) -> io::Result<()> {
+pub(super) fn build(binds: &[Bind], scratch: Option<Scratch>, shared_memory: u64) -> io::Result<()> {
     let none = Path::new("none");
     // From here on no mount of ours reaches the host.
     at("cutting off", Path::new("/"), sys::mount(none, Path::new("/"), c"", libc::MS_REC | libc::MS_PRIVATE, c""))?;
@@ -62,8 +63,14 @@ pub(super) fn build(binds: &[Bind], shared_memory: u64) -> io::Result<()> {
     for name in ["proc", "dev/shm", "tmp"] {
         at("making", Path::new(name), fs::create_dir_all(base.join(name)))?;
     }
-    let size = std::ffi::CString::new(format!("size={shared_memory},nr_inodes=1024,mode=1777"))?;
-    at("mounting", Path::new("/dev/shm"), sys::mount(none, &base.join("dev/shm"), c"tmpfs", flags, &size))
+    let in_memory = |path: &str, bytes: u64, files: u64, flags| {
+        let size = std::ffi::CString::new(format!("size={bytes},nr_inodes={files},mode=1777"))?;
+        at("mounting", Path::new(path), sys::mount(none, &base.join(path), c"tmpfs", flags, &size))
+    };
+    match scratch {
+        Some(Scratch { bytes, files }) => in_memory("tmp", bytes, files, flags | libc::MS_NOEXEC),
+        None => in_memory("dev/shm", shared_memory, 1024, flags),
+    }
 }
 
 /// Puts one folder or file into the root.

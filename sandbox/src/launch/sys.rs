@@ -110,6 +110,33 @@ pub(super) fn undumpable() -> io::Result<()> {
     check(unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 0) }).map(drop)
 }
 
+/// The process may read its own `/proc` entries again.
+#[cfg(feature = "wasm")]
+pub(super) fn dumpable() -> io::Result<()> {
+    // SAFETY: no memory is passed.
+    check(unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 1) }).map(drop)
+}
+
+/// Gives up every capability: a program is given none when it takes a process's place, but a fork keeps them.
+#[cfg(feature = "wasm")]
+pub(super) fn drop_capabilities() -> io::Result<()> {
+    // `struct __user_cap_header_struct` of version 3 for this process, and twice effective, permitted, inheritable.
+    let header = [0x2008_0522_u32, 0];
+    let sets = [0_u32; 6];
+    // SAFETY: two structures of the sizes that the version says, both alive until the call returns.
+    if unsafe { libc::syscall(libc::SYS_capset, header.as_ptr(), sets.as_ptr()) } < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}
+
+/// Makes standard input the same socket as standard output.
+#[cfg(feature = "wasm")]
+pub(super) fn output_is_input() -> io::Result<()> {
+    // SAFETY: only numbers are passed. What was standard input belongs to nothing that the caller uses later.
+    check(unsafe { libc::dup2(1, 0) }).map(drop)
+}
+
 /// Closes every descriptor from `first` on.
 pub(super) fn close_from(first: libc::c_uint) -> io::Result<()> {
     // SAFETY: the callers own no descriptor from `first` on that they use later.

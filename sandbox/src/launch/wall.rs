@@ -23,11 +23,12 @@ pub(super) struct Walls {
 
 impl Walls {
     /// Prepares the walls. The paths are those inside.
-    pub(super) fn new(binds: &[Bind], resources: Resources) -> Result<Self, Box<dyn std::error::Error>> {
+    pub(super) fn new(binds: &[Bind], scratch: bool, resources: Resources) -> Result<Self, Box<dyn std::error::Error>> {
         let abi = ABI::V6;
         let (read, all) = (AccessFs::from_read(abi), AccessFs::from_all(abi));
         let paths = |writable| binds.iter().filter(move |bind| bind.writable == writable).map(|bind| bind.to.as_path());
-        let devices = ["/dev/null", "/dev/zero", "/dev/full", "/dev/shm"];
+        let devices = ["/dev/null", "/dev/zero", "/dev/full"];
+        let memory = if scratch { "/tmp" } else { "/dev/shm" };
         let files = Ruleset::default()
             .set_compatibility(CompatLevel::BestEffort)
             .handle_access(all)?
@@ -36,7 +37,8 @@ impl Walls {
             .add_rules(path_beneath_rules(paths(false), read))?
             .add_rules(path_beneath_rules(["/proc"], read))?
             .add_rules(path_beneath_rules(paths(true), all))?
-            .add_rules(path_beneath_rules(devices, all))?;
+            .add_rules(path_beneath_rules(devices, all))?
+            .add_rules(path_beneath_rules([memory], all))?;
         Ok(Self { files, calls: syscalls::filters()?, resources })
     }
 
@@ -46,6 +48,7 @@ impl Walls {
         sys::close_from_on_exec(3)?;
         for (what, most) in [
             (Resource::As, self.resources.memory),
+            (Resource::Data, self.resources.data),
             (Resource::Fsize, Some(self.resources.file_size)),
             (Resource::Nofile, Some(self.resources.open_files)),
             (Resource::Nproc, Some(self.resources.processes)),

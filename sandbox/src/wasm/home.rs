@@ -97,7 +97,7 @@ impl Home {
     }
 
     /// What is missing of what every session needs, compiled code aside.
-    pub(super) fn check_library(&self) -> Result<(), InterpreterError> {
+    pub(crate) fn check_library(&self) -> Result<(), InterpreterError> {
         for path in [self.library_zip(), self.matplotlib_data()] {
             if !path.exists() {
                 return Err(missing(format!("{} is missing", path.display())));
@@ -108,7 +108,7 @@ impl Home {
 }
 
 /// The error of everything that a set-up would mend.
-pub(super) fn missing(problem: String) -> InterpreterError {
+pub(crate) fn missing(problem: String) -> InterpreterError {
     InterpreterError::NotSetUp { backend: BACKEND, problem, command: SETUP_COMMAND.to_owned() }
 }
 

@@ -31,13 +31,20 @@ mod watch;
 use crate::folder;
 pub use compiled::{compile, is_compiled};
 pub use home::Home;
+#[cfg(all(feature = "launch", target_os = "linux"))]
+pub(crate) use home::missing;
 pub use sandbox::{Builder, Sandbox};
 pub use warm::{build_image, is_built, self_test};
 
+#[cfg(all(feature = "launch", target_os = "linux"))]
+pub(crate) use packages::prepare as prepare_packages;
+#[cfg(all(feature = "launch", target_os = "linux"))]
+pub(crate) use sandbox::{CAPABILITIES, DESCRIPTION};
+
 /// The backend's name.
-const BACKEND: &str = "wasm";
+pub(crate) const BACKEND: &str = "wasm";
 /// What mends a missing artifact.
-const SETUP_COMMAND: &str = "glassbox setup";
+pub(crate) const SETUP_COMMAND: &str = "glassbox setup";
 
 /// A memory image that sessions start from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]

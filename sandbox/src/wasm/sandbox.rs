@@ -20,6 +20,22 @@ use super::task::{Task, check_base};
 use super::threads::Threads;
 use super::{BACKEND, Image};
 
+/// What sessions can do where the artifact is as it should be.
+pub(crate) const CAPABILITIES: Capabilities = Capabilities {
+    interrupt: true,
+    snapshot: SnapshotSupport::Exact,
+    files: true,
+    tools: true,
+    input: true,
+    memory_limit: true,
+    isolated: true,
+};
+
+/// What the model is told.
+pub(crate) const DESCRIPTION: &str = "\
+    Python 3.15 with numpy, pandas, scipy, scikit-learn, statsmodels, matplotlib, Pillow, sympy, networkx and sqlite3. \
+    Files lie in /mnt/data, the working folder; there is no network and no other process.";
+
 /// CPython in WebAssembly. Cheap to clone; all clones share the machine code and the threads.
 ///
 /// Programs run on threads of the sandbox's own, so that they hold up no runtime of the caller's.
@@ -153,22 +169,13 @@ impl Backend for Sandbox {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities {
-            // The artifact's own, unless it was tried out and did not hold.
-            interrupt: self.inner.program.checks.get().is_none_or(|checks| checks.interrupt),
-            snapshot: SnapshotSupport::Exact,
-            files: true,
-            tools: true,
-            input: true,
-            memory_limit: true,
-            isolated: true,
-        }
+        // The artifact's own, unless it was tried out and did not hold.
+        let interrupt = self.inner.program.checks.get().is_none_or(|checks| checks.interrupt);
+        Capabilities { interrupt, ..CAPABILITIES }
     }
 
     fn describe(&self) -> String {
-        "Python 3.15 with numpy, pandas, scipy, scikit-learn, statsmodels, matplotlib, Pillow, sympy, networkx and sqlite3. \
-         Files lie in /mnt/data, the working folder; there is no network and no other process."
-            .to_owned()
+        DESCRIPTION.to_owned()
     }
 
     async fn open(&self) -> Result<Arc<dyn Interpreter>, InterpreterError> {

@@ -30,7 +30,7 @@ const STALE: Duration = Duration::from_secs(24 * 60 * 60);
 ///
 /// # Errors
 /// [`InterpreterError::Packages`] where a wheel cannot be used, with its name.
-pub(super) fn prepare(home: &Home, folder: &Path) -> Result<PathBuf, InterpreterError> {
+pub(crate) fn prepare(home: &Home, folder: &Path) -> Result<PathBuf, InterpreterError> {
     let found = Found::look(folder)?;
     if found.wheels.is_empty() {
         return match found.source {
