@@ -79,13 +79,13 @@ pub(crate) fn grammar(request: &Request, style: &Style) -> Result<Option<Grammar
 /// Words, in which no call begins; a thought may come before them.
 fn answer(style: &Style, interpreter: bool) -> Grammar {
     let mut lark = Lark::new();
-    let fence = format!("(?:{FENCE})?");
+    // One expression for all that begins on a line of its own: each further one multiplies the lexer's states.
+    let code = if interpreter { format!("{CODE}|") } else { String::new() };
     let words = lark.terminal(format!(
-        "{} & ~({}) & ~({}){}",
+        "{} & ~({}) & ~({})",
         lark::regex(WORDS),
-        lark::regex(&format!(r"{LINE}{fence}(?:\[[ \t\r\n]*)?{NAMED}{ANY}")),
+        lark::regex(&format!(r"{LINE}(?:{code}(?:{FENCE})?(?:\[[ \t\r\n]*)?{NAMED}){ANY}")),
         lark::regex(&format!("{ANY}<tool_call>{ANY}")),
-        no_code(interpreter),
     ));
     let start = if style.thinking {
         end_of_thought(&mut lark, style, &words)
