@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use clap::ValueEnum;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+#[cfg(target_os = "linux")]
+use glassbox::sandbox::Worker;
 use glassbox::sandbox::jupyter::{Isolation, Jupyter};
 use glassbox::sandbox::wasm::small::{self, Small};
 use glassbox::sandbox::wasm::{Home, Image, Sandbox};
@@ -21,6 +23,9 @@ pub(crate) enum BackendArg {
     Wasm,
     /// A smaller CPython in WebAssembly, with the standard library alone (`glassbox setup --small`)
     Small,
+    /// As `wasm`, in a process of its own that is kept in by the launcher, for hostile programs (Linux)
+    #[cfg(target_os = "linux")]
+    Worker,
     /// A Jupyter kernel of this machine, kept in by the launcher
     Jupyter,
 }
@@ -172,6 +177,24 @@ pub(crate) fn make(settings: BackendSettings) -> Result<Arc<dyn Backend>, CliErr
                 },
             };
             Ok(Arc::new(sandbox.map_err(|error| without_wasm(error, settings.option))?))
+        }
+        #[cfg(target_os = "linux")]
+        BackendArg::Worker => {
+            let build = |image| {
+                let mut builder = Worker::builder().limits(settings.limits).image(image);
+                if let Some(folder) = &settings.packages {
+                    builder = builder.packages(folder);
+                }
+                builder.build()
+            };
+            let worker = match settings.start {
+                Start::Exactly(image) => build(image),
+                Start::Prefer(image) => match build(image) {
+                    Err(InterpreterError::NotSetUp { .. }) => build(Image::Bare),
+                    other => other,
+                },
+            };
+            Ok(Arc::new(worker?))
         }
         BackendArg::Small => {
             let mut builder = Small::builder().limits(settings.limits);

@@ -155,3 +155,15 @@ fn a_second_interrupt_ends_a_program_and_keeps_the_files_that_it_has_written() {
     let told = outcome.err.contains("are lost with it");
     assert!(told || std::fs::read_to_string(out.join("a.txt")).unwrap() == "kept", "{}", outcome.err);
 }
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_program_runs_in_a_worker_and_its_files_come_out() {
+    let home = Home::new();
+    let out = home.path("results");
+    let code = "open('a.txt', 'w').write('kept')\nprint(input())";
+    let args = ["--backend", "worker", "--out", out.to_str().unwrap(), "-c", code];
+    let outcome = exec_with(&home, &args, b"typed\n");
+    assert_eq!((outcome.out.as_str(), outcome.code), ("typed\n", Some(0)), "{}", outcome.err);
+    assert_eq!(std::fs::read_to_string(out.join("a.txt")).unwrap(), "kept");
+}
