@@ -12,12 +12,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use cargo_metadata::{CargoOpt, DependencyKind, Metadata, MetadataCommand, PackageId};
 
 /// The crates and their floors. A crate may import those of lower floors only.
-const FLOORS: [(&str, u32); 6] = [
+const FLOORS: [(&str, u32); 7] = [
     ("glassbox-macros", 0),
     ("glassbox-tools", 1),
     ("glassbox-sandbox", 2),
     ("glassbox-model", 2),
     ("glassbox", 3),
+    ("glassbox-server", 4),
     ("glassbox-cli", 5),
 ];
 

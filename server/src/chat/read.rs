@@ -1,0 +1,226 @@
+//! From OpenAI's request to the model's.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use glassbox_model::{AssistantMessage, AssistantPart, Message, Observation, Request, Sampling, ToolChoice};
+use glassbox_tools::{CallId, ToolCall, ToolSpec};
+use serde_json::Value;
+
+use crate::error::ApiError;
+use crate::wire::{ChatRequest, Content, RequestMessage, Stop, ToolCallEntry, ToolChoiceEntry, ToolEntry};
+
+/// Tools in one request.
+const MAX_TOOLS: usize = 512;
+/// Texts that end a reply. OpenAI takes four.
+const MAX_STOPS: usize = 16;
+
+/// The model's request. `defaults` is what the caller left out.
+pub(super) fn read(request: ChatRequest, defaults: &Sampling) -> Result<Request, ApiError> {
+    refuse_unsupported(&request)?;
+    let tools = tools(request.tools.unwrap_or_default())?;
+    let tool_choice = tool_choice(request.tool_choice, &tools)?;
+    Ok(Request {
+        messages: messages(request.messages)?,
+        tools,
+        tool_choice,
+        parallel_calls: request.parallel_tool_calls.unwrap_or(true),
+        sampling: Sampling {
+            temperature: request.temperature.unwrap_or(defaults.temperature),
+            top_p: request.top_p.unwrap_or(defaults.top_p),
+            top_k: request.top_k.unwrap_or(defaults.top_k),
+            min_p: request.min_p.unwrap_or(defaults.min_p),
+            repetition_penalty: request.repeat_penalty.unwrap_or(defaults.repetition_penalty),
+            seed: request.seed.map_or(defaults.seed, |seed| Some(folded(seed))),
+        },
+        max_tokens: request.max_completion_tokens.or(request.max_tokens),
+        stop: stop(request.stop)?,
+        next_call: 1,
+        ..Request::default()
+    })
+}
+
+fn refuse_unsupported(request: &ChatRequest) -> Result<(), ApiError> {
+    let unsupported = |param, what| Err(ApiError::unsupported(param, what));
+    let is_set = |penalty: Option<f32>| penalty.is_some_and(|penalty| penalty != 0.0);
+    if request.n.is_some_and(|n| n != 1) {
+        return unsupported("n", "more than one reply");
+    }
+    if is_set(request.frequency_penalty) {
+        return unsupported("frequency_penalty", "it (`repeat_penalty` is there)");
+    }
+    if is_set(request.presence_penalty) {
+        return unsupported("presence_penalty", "it (`repeat_penalty` is there)");
+    }
+    if request.logit_bias.as_ref().is_some_and(|bias| !bias.is_empty()) {
+        return unsupported("logit_bias", "it");
+    }
+    if request.logprobs == Some(true) {
+        return unsupported("logprobs", "it");
+    }
+    if request.max_completion_tokens.or(request.max_tokens) == Some(0) {
+        return Err(ApiError::invalid("max_completion_tokens", "a reply has at least one token"));
+    }
+    match request.response_format.as_ref().map(|format| format.get("type").and_then(Value::as_str)) {
+        None | Some(Some("text")) => Ok(()),
+        Some(Some("json_object" | "json_schema")) => unsupported("response_format", "JSON replies yet"),
+        Some(_) => Err(ApiError::invalid("response_format", "`response_format.type` must be `text`")),
+    }
+}
+
+/// The seed of our sampler has 32 bits: different seeds stay different where they are small.
+fn folded(seed: i64) -> u32 {
+    let bits = seed.cast_unsigned();
+    u32::try_from((bits ^ (bits >> 32)) & u64::from(u32::MAX)).unwrap_or_default()
+}
+
+fn stop(stop: Option<Stop>) -> Result<Vec<String>, ApiError> {
+    let texts = match stop {
+        None => Vec::new(),
+        Some(Stop::One(text)) => vec![text],
+        Some(Stop::Several(texts)) => texts,
+    };
+    if texts.len() > MAX_STOPS || texts.iter().any(String::is_empty) {
+        return Err(ApiError::invalid(
+            "stop",
+            format!("at most {MAX_STOPS} texts end a reply, and none of them is empty"),
+        ));
+    }
+    Ok(texts)
+}
+
+fn tools(entries: Vec<ToolEntry>) -> Result<Vec<ToolSpec>, ApiError> {
+    if entries.len() > MAX_TOOLS {
+        return Err(ApiError::invalid("tools", format!("{} tools are more than {MAX_TOOLS}", entries.len())));
+    }
+    let (mut specs, mut names) = (Vec::new(), BTreeSet::new());
+    for (index, entry) in entries.into_iter().enumerate() {
+        let wrong = |problem: String| ApiError::invalid(format!("tools[{index}]"), problem);
+        let function = match (entry.kind.as_str(), entry.function) {
+            ("function", Some(function)) => function,
+            ("function", None) => return Err(wrong("`function` is missing".to_owned())),
+            (kind, _) => return Err(wrong(format!("tools of the type `{kind}` are not there; `function` is"))),
+        };
+        let mut spec = ToolSpec::new(function.name, function.description.unwrap_or_default());
+        if let Some(parameters) = function.parameters {
+            spec = spec.with_parameters(parameters);
+        }
+        spec.check().map_err(|error| wrong(format!("{error}; {}", error.hint())))?;
+        if !names.insert(spec.name.clone()) {
+            return Err(wrong(format!("two tools are named `{}`", spec.name)));
+        }
+        specs.push(spec);
+    }
+    Ok(specs)
+}
+
+fn tool_choice(choice: Option<ToolChoiceEntry>, tools: &[ToolSpec]) -> Result<ToolChoice, ApiError> {
+    let wrong = |problem: String| Err(ApiError::invalid("tool_choice", problem));
+    let choice = match choice {
+        None => ToolChoice::Auto,
+        Some(ToolChoiceEntry::Word(word)) => match word.as_str() {
+            "auto" => ToolChoice::Auto,
+            "none" => ToolChoice::None,
+            "required" | "any" => ToolChoice::Required,
+            other => return wrong(format!("`{other}` is not `auto`, `none`, `required` or a function")),
+        },
+        Some(ToolChoiceEntry::Named(choice)) => {
+            match choice.pointer("/function/name").or_else(|| choice.get("name")).and_then(Value::as_str) {
+                Some(name) => ToolChoice::Named(name.to_owned()),
+                None => {
+                    return wrong(
+                        "a function is named as {\"type\": \"function\", \"function\": {\"name\": …}}".to_owned(),
+                    );
+                }
+            }
+        }
+    };
+    match &choice {
+        ToolChoice::Required if tools.is_empty() => {
+            wrong("a tool must be called and there is none in `tools`".to_owned())
+        }
+        ToolChoice::Named(name) if !tools.iter().any(|tool| tool.name == *name) => {
+            wrong(format!("there is no tool `{name}` in `tools`"))
+        }
+        _ => Ok(choice),
+    }
+}
+
+fn messages(given: Vec<RequestMessage>) -> Result<Vec<Message>, ApiError> {
+    let mut messages: Vec<Message> = Vec::new();
+    // The names of calls, for their answers.
+    let mut calls: BTreeMap<String, String> = BTreeMap::new();
+    for (index, message) in given.into_iter().enumerate() {
+        let at = format!("messages[{index}]");
+        let read = match message {
+            RequestMessage::System { content } => {
+                let content = text(content, &at)?;
+                match messages.last_mut() {
+                    None => Message::system(content),
+                    // Clients put several instructions at the beginning; models know one.
+                    Some(Message::System { content: first }) if index > 0 => {
+                        first.push_str("\n\n");
+                        first.push_str(&content);
+                        continue;
+                    }
+                    Some(_) => return Err(ApiError::invalid(at, "system messages stand at the beginning")),
+                }
+            }
+            RequestMessage::User { content } => Message::user(text(content, &at)?),
+            RequestMessage::Assistant { content, tool_calls } => {
+                let content = content.map(|content| text(content, &at)).transpose()?;
+                let tool_calls = tool_calls.unwrap_or_default();
+                calls.extend(tool_calls.iter().map(|call| (call.id.clone(), call.function.name.clone())));
+                assistant(content, tool_calls)
+            }
+            RequestMessage::Tool { content, tool_call_id } => {
+                let Some(name) = calls.get(&tool_call_id) else {
+                    return Err(ApiError::invalid(
+                        at,
+                        format!("no message before has a call with the id `{tool_call_id}`"),
+                    ));
+                };
+                Message::Observation(Observation {
+                    name: Some(name.clone()),
+                    call_id: Some(CallId(tool_call_id)),
+                    content: text(content, &at)?,
+                })
+            }
+        };
+        messages.push(read);
+    }
+    match messages.last() {
+        Some(Message::User { .. } | Message::Observation(_)) => Ok(messages),
+        None => Err(ApiError::invalid("messages", "there is no message")),
+        Some(_) => Err(ApiError::invalid("messages", "the last message is one of the role `user` or `tool`")),
+    }
+}
+
+fn assistant(content: Option<String>, calls: Vec<ToolCallEntry>) -> Message {
+    let prose = content.filter(|content| !content.is_empty()).map(|text| AssistantPart::Text { text });
+    let calls = calls.into_iter().map(|ToolCallEntry { id, function, .. }| {
+        // What is no JSON is kept as the model wrote it.
+        let arguments = serde_json::from_str(&function.arguments).unwrap_or(Value::String(function.arguments));
+        AssistantPart::Call { call: ToolCall::new(id, function.name, arguments) }
+    });
+    Message::Assistant(AssistantMessage { parts: prose.into_iter().chain(calls).collect(), raw: None })
+}
+
+fn text(content: Content, at: &str) -> Result<String, ApiError> {
+    let parts = match content {
+        Content::Text(text) => return Ok(text),
+        Content::Parts(parts) => parts,
+    };
+    let mut joined = String::new();
+    for part in parts {
+        match (part.kind.as_str(), part.text) {
+            ("text" | "input_text", Some(text)) => joined.push_str(&text),
+            (kind, _) => {
+                return Err(ApiError::invalid(
+                    at,
+                    format!("the model reads text; it cannot read a part of the type `{kind}`"),
+                ));
+            }
+        }
+    }
+    Ok(joined)
+}

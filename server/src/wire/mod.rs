@@ -1,0 +1,15 @@
+//! What goes over the wire, in OpenAI's shapes.
+//!
+//! Members that are not known are left alone, as clients send ever new ones. Those that are known and would change the
+//! answer are followed or refused, never dropped.
+
+mod request;
+mod response;
+
+pub use request::{
+    ChatRequest, Content, ContentPart, FunctionCall, FunctionTool, RequestMessage, Stop, StreamOptions, ToolCallEntry,
+    ToolChoiceEntry, ToolEntry,
+};
+pub use response::{
+    Choice, Chunk, ChunkChoice, ChunkDelta, Completion, DeltaCall, DeltaFunction, PromptDetails, ReplyMessage, Usage,
+};

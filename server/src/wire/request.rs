@@ -1,0 +1,204 @@
+//! The body of `POST /v1/chat/completions`.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// A request for one reply.
+#[derive(Debug, Clone, Deserialize)]
+pub struct ChatRequest {
+    /// A name from `/v1/models`.
+    pub model: String,
+    /// The conversation, oldest first.
+    pub messages: Vec<RequestMessage>,
+    /// The caller's tools.
+    #[serde(default)]
+    pub tools: Option<Vec<ToolEntry>>,
+    /// Whether a tool may or must be called. Default `auto`.
+    #[serde(default)]
+    pub tool_choice: Option<ToolChoiceEntry>,
+    /// Allows several calls in one reply. Default true.
+    #[serde(default)]
+    pub parallel_tool_calls: Option<bool>,
+    /// Sends the reply as it is written. Default false.
+    #[serde(default)]
+    pub stream: Option<bool>,
+    /// What a stream holds besides.
+    #[serde(default)]
+    pub stream_options: Option<StreamOptions>,
+    /// From 0 to 2. Default: the server's.
+    #[serde(default)]
+    pub temperature: Option<f32>,
+    /// From 0 to 1. Default: the server's.
+    #[serde(default)]
+    pub top_p: Option<f32>,
+    /// As llama.cpp's server has it. 0 is off.
+    #[serde(default)]
+    pub top_k: Option<u32>,
+    /// As llama.cpp's server has it. 0 is off.
+    #[serde(default)]
+    pub min_p: Option<f32>,
+    /// As llama.cpp's server has it. 1 is off.
+    #[serde(default)]
+    pub repeat_penalty: Option<f32>,
+    /// The same seed gives the same reply.
+    #[serde(default)]
+    pub seed: Option<i64>,
+    /// Texts that end the reply.
+    #[serde(default)]
+    pub stop: Option<Stop>,
+    /// The most tokens to write.
+    #[serde(default)]
+    pub max_completion_tokens: Option<u32>,
+    /// The older name of it.
+    #[serde(default)]
+    pub max_tokens: Option<u32>,
+    /// Replies to choose from; 1.
+    #[serde(default)]
+    pub n: Option<u32>,
+    /// Not supported, unless 0.
+    #[serde(default)]
+    pub frequency_penalty: Option<f32>,
+    /// Not supported, unless 0.
+    #[serde(default)]
+    pub presence_penalty: Option<f32>,
+    /// Not supported, unless empty.
+    #[serde(default)]
+    pub logit_bias: Option<Map<String, Value>>,
+    /// Not supported, unless false.
+    #[serde(default)]
+    pub logprobs: Option<bool>,
+    /// The form of the reply; `{"type": "text"}`.
+    #[serde(default)]
+    pub response_format: Option<Value>,
+}
+
+/// A message of the conversation.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(tag = "role", rename_all = "lowercase")]
+pub enum RequestMessage {
+    /// Instructions; the first message only.
+    #[serde(alias = "developer")]
+    System {
+        /// The text.
+        content: Content,
+    },
+    /// What the person said.
+    User {
+        /// The text.
+        content: Content,
+    },
+    /// What the model wrote.
+    Assistant {
+        /// Prose; may be missing beside calls.
+        #[serde(default)]
+        content: Option<Content>,
+        /// Calls.
+        #[serde(default)]
+        tool_calls: Option<Vec<ToolCallEntry>>,
+    },
+    /// What a tool answered.
+    Tool {
+        /// The text.
+        content: Content,
+        /// The call that is answered.
+        tool_call_id: String,
+    },
+}
+
+/// Text, whole or in parts.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+pub enum Content {
+    /// Whole.
+    Text(String),
+    /// In parts, which are joined.
+    Parts(Vec<ContentPart>),
+}
+
+/// A part of a message.
+#[derive(Debug, Clone, Deserialize)]
+pub struct ContentPart {
+    /// `text`; no other kind can be read.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The text.
+    #[serde(default)]
+    pub text: Option<String>,
+}
+
+/// A tool.
+#[derive(Debug, Clone, Deserialize)]
+pub struct ToolEntry {
+    /// `function`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The function.
+    #[serde(default)]
+    pub function: Option<FunctionTool>,
+}
+
+/// A function that the model may call.
+#[derive(Debug, Clone, Deserialize)]
+pub struct FunctionTool {
+    /// Its name.
+    pub name: String,
+    /// What it does and when to call it.
+    #[serde(default)]
+    pub description: Option<String>,
+    /// JSON Schema of its arguments. Missing: none.
+    #[serde(default)]
+    pub parameters: Option<Value>,
+}
+
+/// Whether a tool may or must be called.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+pub enum ToolChoiceEntry {
+    /// `auto`, `none` or `required`.
+    Word(String),
+    /// `{"type": "function", "function": {"name": …}}`.
+    Named(Value),
+}
+
+/// A call in an assistant message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ToolCallEntry {
+    /// Its id, which the answer names.
+    pub id: String,
+    /// `function`.
+    #[serde(rename = "type", default = "function")]
+    pub kind: String,
+    /// The function and its arguments.
+    pub function: FunctionCall,
+}
+
+/// A function and its arguments.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FunctionCall {
+    /// Its name.
+    pub name: String,
+    /// A JSON object as text.
+    pub arguments: String,
+}
+
+/// Texts that end the reply.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+pub enum Stop {
+    /// One.
+    One(String),
+    /// Several.
+    Several(Vec<String>),
+}
+
+/// What a stream holds besides the reply.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+pub struct StreamOptions {
+    /// A last chunk with the usage. Default false.
+    #[serde(default)]
+    pub include_usage: bool,
+}
+
+fn function() -> String {
+    "function".to_owned()
+}
