@@ -2,6 +2,11 @@
 
 use crate::{Limits, MimeBundle, Output};
 
+/// Outputs of a cell other than text. A program must not fill the host's memory with small ones.
+const MAX_PIECES: u32 = 10_000;
+/// Exceptions and denials of a cell that a program may report itself.
+const MAX_REPORTS: u32 = 64;
+
 /// A stream of text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stream {
@@ -24,6 +29,8 @@ pub(crate) struct Capture {
     display: u64,
     meters: [Meter; 2],
     displays: Meter,
+    pieces: u32,
+    reports: u32,
     waiting: [Vec<u8>; 2],
 }
 
@@ -35,6 +42,8 @@ impl Capture {
             display: limits.display,
             meters: Default::default(),
             displays: Meter::default(),
+            pieces: 0,
+            reports: 0,
             waiting: Default::default(),
         }
     }
@@ -68,16 +77,28 @@ impl Capture {
         })
     }
 
-    /// Whether something of this size may be displayed; it is kept whole or not at all.
+    /// Whether something of this size may be displayed; it is kept whole or not at all, and so are those after too many.
     pub(crate) fn display(&mut self, data: &MimeBundle) -> bool {
         let bytes: usize = data.0.iter().map(|(mime, value)| mime.len().saturating_add(size(value))).sum();
         let (bytes, room) = (bytes as u64, self.display.saturating_sub(self.displays.kept));
-        if bytes > room {
-            self.displays.dropped = self.displays.dropped.saturating_add(bytes);
+        if bytes > room || !self.piece() {
+            self.displays.dropped = self.displays.dropped.saturating_add(bytes.max(1));
             return false;
         }
         self.displays.kept = self.displays.kept.saturating_add(bytes);
         true
+    }
+
+    /// Whether one more output may come that is no text.
+    pub(crate) fn piece(&mut self) -> bool {
+        self.pieces = self.pieces.saturating_add(1);
+        self.pieces <= MAX_PIECES
+    }
+
+    /// Whether the program may report one more thing of itself: an exception, or a denial.
+    pub(crate) fn report(&mut self) -> bool {
+        self.reports = self.reports.saturating_add(1);
+        self.reports <= MAX_REPORTS
     }
 
     /// The cell is over: what still waits, and what was dropped.
@@ -156,6 +177,16 @@ mod tests {
         assert_eq!(capture.bytes(Stream::Stdout, b"c"), None);
         assert_eq!(capture.bytes(Stream::Stderr, b"e"), Some(Output::Stderr { text: "e".into() }));
         assert_eq!(capture.finish(), [Output::Truncated { stream: "stdout".into(), bytes: 4 }]);
+    }
+
+    #[test]
+    fn small_outputs_are_limited_in_number() {
+        let mut capture = Capture::new(&Limits::default());
+        let shown = (0..2 * MAX_PIECES).filter(|_| capture.display(&MimeBundle::default())).count();
+        assert_eq!(shown, MAX_PIECES as usize);
+        assert!(!capture.piece());
+        assert_eq!(capture.finish(), [Output::Truncated { stream: "display".into(), bytes: u64::from(MAX_PIECES) }]);
+        assert_eq!((0..2 * MAX_REPORTS).filter(|_| capture.report()).count(), MAX_REPORTS as usize);
     }
 
     #[test]

@@ -146,7 +146,8 @@ async fn other_processes_are_not_seen() {
     let seen = run("import os; print(sorted(int(n) for n in os.listdir('/proc') if n.isdigit()), os.getpid())").await;
     assert_eq!(seen, "[1, 2] 2\n");
     assert_eq!(attempt("open('/proc/1/environ').read()").await, "PermissionError 13");
-    assert_eq!(attempt("open('/proc/1/mem', 'r+')").await, "PermissionError 13");
+    assert_eq!(attempt("open('/proc/1/mem', 'rb')").await, "PermissionError 13");
+    assert_eq!(attempt("open('/proc/1/mem', 'r+b')").await, "OSError 30");
 }
 
 #[tokio::test]

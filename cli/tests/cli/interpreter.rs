@@ -100,7 +100,7 @@ fn options_that_the_backend_would_not_look_at_are_refused() {
             "--venv",
         ),
         (&["run", "--packages", ".", "x"], "error: `--packages`, ", "--mode code"),
-        (&["run", "--interpreter", "wams", "x"], "invalid value 'wams'", "wasm, small, jupyter, none"),
+        (&["run", "--interpreter", "wams", "x"], "invalid value 'wams'", "wasm, small, worker, jupyter, none"),
     ];
     for (args, error, hint) in cases {
         let outcome = home.run(&[args, &["--model", &model]].concat());

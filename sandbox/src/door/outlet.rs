@@ -9,10 +9,6 @@ use crate::{Denial, DenialKind, Limits, MimeBundle, Output};
 
 /// Text is gathered until it is this long, or until something else comes or the program is looked at.
 const GATHER: usize = 16 << 10;
-/// Outputs of a cell other than text. A program must not fill the host's memory with small ones.
-const MAX_PIECES: u32 = 10_000;
-/// Exceptions and denials of a cell that a program may report itself.
-const MAX_REPORTS: u32 = 64;
 
 /// Where a cell's outputs leave the sandbox. Clones lead to the same place.
 #[derive(Clone)]
@@ -22,8 +18,6 @@ struct State {
     sender: CellSender,
     capture: Capture,
     gathered: Option<Output>,
-    pieces: u32,
-    reports: u32,
     denied: BTreeSet<u8>,
 }
 
@@ -34,8 +28,6 @@ impl Outlet {
             sender,
             capture: Capture::new(limits),
             gathered: None,
-            pieces: 0,
-            reports: 0,
             denied: BTreeSet::new(),
         })))
     }
@@ -62,14 +54,18 @@ impl Outlet {
     pub(crate) fn display(&self, data: MimeBundle, make: impl FnOnce(MimeBundle) -> Output) {
         self.with(|state| {
             if state.capture.display(&data) {
-                state.piece(make(data));
+                state.send(make(data));
             }
         });
     }
 
     /// What was shown is to be cleared.
     pub(crate) fn clear(&self, wait: bool) {
-        self.with(|state| state.piece(Output::ClearOutput { wait }));
+        self.with(|state| {
+            if state.capture.piece() {
+                state.send(Output::ClearOutput { wait });
+            }
+        });
     }
 
     /// Something that the program reports of itself: an exception, or a denial of the Python side.
@@ -77,8 +73,7 @@ impl Outlet {
         self.with(|state| {
             // What the host has refused itself is said already.
             let said = matches!(&output, Output::Denied { denial } if state.denied.contains(&(denial.kind as u8)));
-            state.reports = state.reports.saturating_add(1);
-            if !said && state.reports <= MAX_REPORTS {
+            if state.capture.report() && !said {
                 state.send(output);
             }
         });
@@ -144,12 +139,5 @@ impl State {
     fn send(&mut self, output: Output) {
         self.flush();
         self.sender.output(output);
-    }
-
-    fn piece(&mut self, output: Output) {
-        self.pieces = self.pieces.saturating_add(1);
-        if self.pieces <= MAX_PIECES {
-            self.send(output);
-        }
     }
 }

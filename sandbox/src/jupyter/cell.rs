@@ -14,8 +14,8 @@ use tokio_util::sync::CancellationToken;
 use super::content::{Clear, Display, Failure, Input, Reply, Status, Stream};
 use super::kernel::{Incoming, Kernel};
 use super::message::{Body, Channel, Message, Request};
-use crate::capture::{self, Capture};
-use crate::cell::CellSender;
+use super::outlet::Outlet;
+use crate::capture;
 use crate::{Denial, DenialKind, Execution, InputSource, InterpreterError, Limits, Output};
 
 /// Contents past this size are not read, but for text of `stream`: as values they take many times their bytes.
@@ -28,35 +28,6 @@ const END_OF_INPUT: &str = "\u{4}";
 const CLOSED: &str = "the kernel's connection is closed";
 /// How long after `exit()` a kernel may take to end; IPython's does after 0.1 s.
 const EXIT_TIME: Duration = Duration::from_secs(2);
-
-/// A cell's way to whoever reads its outputs. A replayed cell has nobody.
-pub(super) struct Outlet {
-    sender: Option<CellSender>,
-    capture: Capture,
-}
-
-impl Outlet {
-    pub(super) fn new(sender: Option<CellSender>, limits: &Limits) -> Self {
-        Self { sender, capture: Capture::new(limits) }
-    }
-
-    pub(super) fn send(&self, output: Output) {
-        if let Some(sender) = &self.sender {
-            sender.output(output);
-        }
-    }
-
-    pub(super) fn deny(&self, kind: DenialKind, message: String, hint: &str) {
-        self.send(Output::Denied { denial: Denial { kind, message, hint: hint.to_owned() } });
-    }
-
-    /// The cell is over: says what was dropped.
-    pub(super) fn close(&mut self) {
-        for output in self.capture.finish() {
-            self.send(output);
-        }
-    }
-}
 
 /// How the cell ended.
 #[derive(Debug)]
@@ -198,11 +169,7 @@ impl Run<'_> {
                     let line = ask(Arc::clone(source), &question);
                     answer = Some(Answer { question, asked: Instant::now(), line });
                 } else {
-                    cell.outlet.deny(
-                        DenialKind::Input,
-                        "the program asked for input, and nobody answers".to_owned(),
-                        "write the value into the program instead of `input()`",
-                    );
+                    cell.refuse_input();
                     reply_input(kernel, &question, None)?;
                 }
             }
@@ -313,7 +280,7 @@ impl<'a> Cell<'a> {
             (Channel::Iopub, "display_data" | "update_display_data" | "execute_result") => self.display(&message),
             (Channel::Iopub, "clear_output") => {
                 let wait = read::<Clear>(&message.body).is_some_and(|clear| clear.wait);
-                self.outlet.send(Output::ClearOutput { wait });
+                self.outlet.piece(Output::ClearOutput { wait });
             }
             (Channel::Iopub, "error") => self.fail(read(&message.body).unwrap_or_default()),
             (Channel::Iopub, "status") => {
@@ -358,13 +325,19 @@ impl<'a> Cell<'a> {
     }
 
     /// Says that a message was dropped as a whole.
-    fn truncated(&self, stream: &str, bytes: u64) {
-        self.outlet.send(Output::Truncated { stream: stream.to_owned(), bytes });
+    fn truncated(&mut self, stream: &str, bytes: u64) {
+        self.outlet.piece(Output::Truncated { stream: stream.to_owned(), bytes });
+    }
+
+    fn refuse_input(&mut self) {
+        let message = "the program asked for input, and nobody answers".to_owned();
+        let hint = "write the value into the program instead of `input()`".to_owned();
+        self.outlet.report(Output::Denied { denial: Denial { kind: DenialKind::Input, message, hint } });
     }
 
     fn fail(&mut self, failure: Failure) {
         self.failed = true;
-        self.outlet.send(failure.output());
+        self.outlet.report(failure.output());
     }
 
     fn reply(&mut self, body: &Body) {

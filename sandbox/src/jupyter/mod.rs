@@ -13,6 +13,7 @@ mod kernel;
 mod kernelspec;
 mod local;
 mod message;
+mod outlet;
 mod process;
 mod remote;
 mod running;

@@ -9,9 +9,10 @@ use tokio_util::sync::CancellationToken;
 
 use jupyter_protocol::ShutdownRequest;
 
-use super::cell::{End, Outlet, Run};
+use super::cell::{End, Run};
 use super::kernel::{Incoming, Kernel, Place, Source};
 use super::message::{Channel, Request};
+use super::outlet::Outlet;
 use super::session::{Cell, CurrentPlace};
 use super::state::{State, bad};
 use crate::{CellUsage, DenialKind, ExecuteRequest, Execution, InterpreterError, Limits, Output, Recovery};

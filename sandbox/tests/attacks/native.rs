@@ -301,7 +301,7 @@ pub async fn displays_without_end(backend: Under<'_>) {
 pub async fn small_outputs_without_end(backend: Under<'_>) {
     let source = "while True:\n    say('clear_output', wait=True)\n    say('update_display_data', data={}, transient={'display_id': 'x'})\n    say('error', ename='', evalue='', traceback=[])";
     let ran = forged(backend, source).await;
-    assert!(ran.outputs.len() < 200_000, "{} outputs", ran.outputs.len());
+    assert!(ran.outputs.len() < 11_000, "{} outputs", ran.outputs.len());
 }
 
 pub async fn errors_without_end(backend: Under<'_>) {

@@ -39,8 +39,12 @@ pub async fn loop_inside_c(backend: Under<'_>) {
 }
 
 pub async fn loop_that_catches_everything(backend: Under<'_>) {
-    attack(backend, "while True:\n    try:\n        while True: int()\n    except BaseException: pass", &[Killed])
-        .await;
+    attack(
+        backend,
+        "while True:\n    try:\n        while True: sum(range(1000))\n    except BaseException: pass",
+        &[Killed],
+    )
+    .await;
 }
 
 pub async fn loop_in_a_finalizer(backend: Under<'_>) {
