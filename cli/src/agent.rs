@@ -97,7 +97,15 @@ fn tell(backend: &dyn Backend, access: ToolAccess, tools: bool, ui: &mut Ui) -> 
     Ok(())
 }
 
-async fn model(source: &ModelSource, engine: EngineSettings, ui: &mut Ui) -> Result<Arc<dyn ChatModel>, CliError> {
+/// The model, fetched and loaded. Shows how it goes.
+///
+/// # Errors
+/// Where it cannot be had or loaded.
+pub(crate) async fn model(
+    source: &ModelSource,
+    engine: EngineSettings,
+    ui: &mut Ui,
+) -> Result<Arc<dyn ChatModel>, CliError> {
     let name = match source {
         ModelSource::Script(path) => return Ok(Arc::new(script::load(path, engine.context)?)),
         ModelSource::Named(name) => name,
@@ -146,8 +154,7 @@ fn options(engine: &EngineSettings) -> EngineOptions {
         gpu_layers: engine.gpu_layers,
         kv_cache: engine.kv_cache.unwrap_or_default(),
         lora: engine.lora.clone(),
-        // One conversation: the whole context is its own.
-        sequences: 1,
+        sequences: engine.sequences,
         ..default
     }
 }

@@ -7,6 +7,7 @@ use glassbox::model::ModelError;
 use glassbox::model::catalog::FetchError;
 use glassbox::model::dialect::DialectError;
 use glassbox::sandbox::InterpreterError;
+use glassbox_server::ServeError;
 
 use crate::exit::Exit;
 
@@ -75,6 +76,9 @@ pub(crate) enum CliError {
         /// The option that would name the small one.
         option: &'static str,
     },
+    /// The server.
+    #[error(transparent)]
+    Serve(#[from] ServeError),
     /// The agent.
     #[error(transparent)]
     Agent(#[from] glassbox::Error),
@@ -122,6 +126,10 @@ impl CliError {
                 ))
             }
             Self::Agent(error) => error.hint(),
+            Self::Serve(ServeError::NoKeys { .. }) => {
+                Some("pass `--api-key KEY`, or `--no-auth` where anybody may ask".to_owned())
+            }
+            Self::Serve(error) => Some(error.hint().to_owned()),
             Self::SetupCancelled => Some("type the same again: it goes on where it stopped".to_owned()),
             Self::Output(_) | Self::Start { .. } | Self::Cancelled => None,
         }
@@ -154,6 +162,7 @@ impl CliError {
             Self::Model(error) | Self::Agent(glassbox::Error::Model(error)) => of_model(error),
             Self::Agent(glassbox::Error::ContextOverflow { .. }) => Exit::NoAnswer,
             Self::Agent(glassbox::Error::UnknownChoice { .. } | glassbox::Error::NothingToCall) => Exit::Usage,
+            Self::Serve(ServeError::NoKeys { .. } | ServeError::BadOrigin { .. }) => Exit::Usage,
             Self::Cancelled | Self::SetupCancelled => Exit::Cancelled,
             _ => Exit::Error,
         }

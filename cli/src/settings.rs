@@ -68,6 +68,8 @@ pub(crate) struct EngineSettings {
     pub(crate) lora: Option<LoraAdapter>,
     /// The chat format.
     pub(crate) dialect: Option<String>,
+    /// Generations that run at once.
+    pub(crate) sequences: u32,
 }
 
 /// What the model may use.
@@ -174,6 +176,8 @@ impl Settings {
                 kv_cache: args.kv_cache,
                 lora: args.lora.as_deref().map(lora).transpose()?,
                 dialect: args.dialect.clone(),
+                // One conversation: the whole context is its own.
+                sequences: 1,
             },
             system: system(args)?,
             out: args.out.clone().unwrap_or_else(|| PathBuf::from("glassbox-out")),

@@ -1,6 +1,7 @@
 //! What can be typed. [`crate::settings`] turns it into what will be done.
 
 mod sandbox;
+mod serve;
 
 use std::path::PathBuf;
 
@@ -12,6 +13,7 @@ use crate::backend::InterpreterArg;
 use crate::sampling::{Assignment, Knob};
 
 pub(crate) use sandbox::{ExecArgs, KernelArgs, LimitArgs, SetupArgs};
+pub(crate) use serve::ServeArgs;
 
 /// Chat with a local model that has tools.
 #[derive(Debug, Parser)]
@@ -60,6 +62,8 @@ The reply goes to standard output, everything else to standard error.";
 pub(crate) enum Command {
     /// Answer one question and exit
     Run(RunArgs),
+    /// Serve the model over OpenAI's chat API
+    Serve(ServeArgs),
     /// List, fetch and remove models
     Models(ModelsArgs),
     /// List the built-in tools

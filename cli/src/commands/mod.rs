@@ -1,5 +1,6 @@
-//! The subcommands that need no model in memory.
+//! The subcommands that hold no conversation.
 
 pub(crate) mod models;
+pub(crate) mod serve;
 pub(crate) mod setup;
 pub(crate) mod tools;

@@ -11,6 +11,7 @@ mod interpreter;
 mod json;
 mod models;
 mod run;
+mod serve;
 #[cfg(unix)]
 mod signals;
 mod support;
