@@ -1,4 +1,4 @@
-//! The floors: tools <- sandbox, model <- runtime <- cli. Nothing imports upward.
+//! The floors: tools <- sandbox, model <- runtime <- server <- cli. Nothing imports upward.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
