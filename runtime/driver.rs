@@ -155,6 +155,7 @@ impl Driver {
             stop: self.agent.defaults.stop.clone(),
             next_call: lock(&self.turn).next_call(),
             cancellation: self.cancellation.clone(),
+            ..Request::default()
         }
     }
 

@@ -26,6 +26,6 @@ pub use error::ModelError;
 #[cfg(feature = "llama")]
 pub use local::Model;
 pub use message::{AssistantMessage, AssistantPart, Message, Observation, RawTokens};
-pub use request::{InterpreterNotes, Request, Sampling, ToolChoice};
+pub use request::{InterpreterNotes, ReplyFormat, Request, Sampling, ToolChoice};
 pub use scripted::ScriptedModel;
 pub use vocab::{Metadata, Vocab};

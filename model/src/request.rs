@@ -24,6 +24,19 @@ pub enum ToolChoice {
     Answer,
 }
 
+/// The form of a reply in words.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReplyFormat {
+    /// Text.
+    #[default]
+    Text,
+    /// A JSON object.
+    Json,
+    /// A JSON object that follows this schema. Objects that declare properties take no others unless they say so.
+    Schema(serde_json::Value),
+}
+
 /// How the next token is chosen.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -72,6 +85,8 @@ pub struct Request {
     pub interpreter_notes: InterpreterNotes,
     /// Allows more than one call in a reply. Default false.
     pub parallel_calls: bool,
+    /// The form of the reply, calls aside. The grammar holds it; the prompt does not speak of it.
+    pub format: ReplyFormat,
     /// How tokens are chosen.
     pub sampling: Sampling,
     /// The most tokens to write; `None` leaves it to the context.

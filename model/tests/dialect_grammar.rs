@@ -12,7 +12,7 @@ mod dialects;
 
 use dialects::{ByteVocab, Grammars, Seeded, decode, metadata, parse, parts, random_reply, summary, text_of, tool};
 use glassbox_model::dialect::{ChatGlm3, Dialect, DialectError, Generic, Grammar, Hermes, Piece};
-use glassbox_model::{Delta, Request, ToolChoice};
+use glassbox_model::{Delta, ReplyFormat, Request, ToolChoice};
 use glassbox_tools::ToolSpec;
 use serde_json::{Value, json};
 
@@ -589,5 +589,70 @@ fn a_block_of_python_ends_with_its_fence_and_ends_the_reply() {
         bench.check(&named, &[CODE], &["4."]);
         let answer = Request { tool_choice: ToolChoice::Answer, ..only.clone() };
         bench.check(&answer, &["It is 4.", "It is:\n```json\n{}\n```"], &[CODE, "So:\n```python\nprint(1)\n```"]);
+    }
+}
+
+/// Every reply under a schema is text that satisfies it, in every dialect.
+#[test]
+fn a_formatted_reply_satisfies_its_schema() {
+    for bench in [Bench::chatglm3(), Bench::hermes(), Bench::generic()] {
+        for (i, schema) in schemas().iter().enumerate() {
+            let schema = with_parameter(schema);
+            let validator = jsonschema::validator_for(&schema).unwrap();
+            let request = Request { format: ReplyFormat::Schema(schema.clone()), ..Request::default() };
+            let grammar = bench.grammar(&request);
+            for seed in 0..4 {
+                let mut random = Seeded(seed * 1000 + i as u64);
+                let ids = random_reply(&bench.grammars, &grammar, &bench.vocab, &mut random);
+                let deltas = parse(bench.dialect.as_ref(), &request, &decode(&bench.vocab, &ids), 3);
+                let mut text = String::new();
+                for delta in deltas {
+                    let Delta::Text { text: more } = delta else { panic!("{delta:?}") };
+                    text.push_str(&more);
+                }
+                let value: Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text:?}"));
+                assert!(validator.is_valid(&value), "{schema}: {text}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_json_reply_is_an_object_and_nothing_else() {
+    let request = Request { format: ReplyFormat::Json, ..Request::default() };
+    let objects = ["{}", "{\"a\": [1, {\"b\": null}], \"name\": \"x\"}"];
+    let others = ["", "[1]", "Here it is: {}", "{\"a\": 1", "{} and more", "```json\n{}\n```"];
+    Bench::hermes().check(&request, &objects, &others);
+    // ChatGLM3's prose has an empty metadata line.
+    let bench = Bench::chatglm3();
+    for (replies, taken) in [(&objects[..], true), (&others[..], false)] {
+        for reply in replies {
+            assert_eq!(bench.takes(&request, &format!("\n{reply}")), taken, "{reply}");
+        }
+    }
+}
+
+#[test]
+fn beside_tools_a_formatted_reply_may_be_a_call() {
+    let schema = json!({"type": "object", "properties": {"price": {"type": "number"}}, "required": ["price"]});
+    let format = ReplyFormat::Schema(schema);
+    let auto = Request { format: format.clone(), ..request(vec![weather(), track()], ToolChoice::Auto, false) };
+    Bench::hermes().check(
+        &auto,
+        &["{\"price\": 1.5}", TAGGED, FENCED],
+        &["", "The price is 1.5.", "{\"price\": \"high\"}", "{\"name\": \"other\", \"arguments\": {}}"],
+    );
+    Bench::chatglm3().check(&auto, &["\n{\"price\": 1.5}", CALL], &["\nThe price is 1.5.", "\n{\"price\": \"high\"}"]);
+    let required = Request { format, ..request(vec![weather(), track()], ToolChoice::Required, false) };
+    Bench::hermes().check(&required, &[TAGGED], &["{\"price\": 1.5}"]);
+}
+
+#[test]
+fn a_schema_that_no_grammar_can_be_written_for_is_said() {
+    let schema = json!({"type": "object", "properties": {"x": {"not": {"type": "string"}}}, "required": ["x"]});
+    let request = Request { format: ReplyFormat::Schema(schema), ..Request::default() };
+    for bench in [Bench::chatglm3(), Bench::hermes()] {
+        let error = bench.dialect.grammar(&request).unwrap_err();
+        assert!(matches!(&error, DialectError::Format { problem } if problem.contains("not")), "{error}");
     }
 }

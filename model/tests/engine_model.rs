@@ -19,11 +19,12 @@ use std::sync::{
 use engine::SOON;
 use futures::StreamExt;
 use glassbox_model::{
-    AssistantMessage, AssistantPart, ChatModel, Delta, DeltaStream, FinishReason, Message, Model, ModelError, Request,
-    Sampling, Timings, ToolChoice, Usage, Vocab, dialect::DialectError, engine::EngineOptions, local::LoadEvent,
+    AssistantMessage, AssistantPart, ChatModel, Delta, DeltaStream, FinishReason, Message, Model, ModelError,
+    ReplyFormat, Request, Sampling, Timings, ToolChoice, Usage, Vocab, dialect::DialectError, engine::EngineOptions,
+    local::LoadEvent,
 };
 use glassbox_tools::ToolSpec;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 async fn small() -> Model {
@@ -226,6 +227,31 @@ async fn a_required_call_is_a_call() {
             assert_eq!(said.reason, FinishReason::Calls);
             assert!(said.deltas.iter().any(|d| matches!(d, Delta::CallReady { .. })));
         }
+    }
+}
+
+#[tokio::test]
+async fn a_formatted_reply_follows_its_schema() {
+    let model = coder().await;
+    let schema = json!({
+        "type": "object",
+        "properties": {"city": {"type": "string"}, "population": {"type": "integer", "minimum": 0}},
+        "required": ["city", "population"]
+    });
+    let question = "Write one short sentence about Paris and the number of people who live there.";
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    for (format, temperature) in [
+        (ReplyFormat::Schema(schema.clone()), 0.0),
+        (ReplyFormat::Schema(schema.clone()), 1.3),
+        (ReplyFormat::Json, 0.0),
+    ] {
+        let sampling = Sampling { temperature, seed: Some(3), ..Sampling::default() };
+        let checked = format != ReplyFormat::Json;
+        let request = Request { format, sampling, max_tokens: Some(300), ..ask(question) };
+        let said = reply(&model, request).await;
+        assert_eq!(said.reason, FinishReason::Stop);
+        let value: Value = serde_json::from_str(&said.message.text()).unwrap();
+        assert!(value.is_object() && (!checked || validator.is_valid(&value)), "{value}");
     }
 }
 

@@ -4,6 +4,7 @@ use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use glassbox_model::ModelError;
+use glassbox_model::dialect::DialectError;
 use serde_json::{Value, json};
 
 /// What a request is refused with.
@@ -111,6 +112,8 @@ impl From<ModelError> for ApiError {
                 refused
             }
             ModelError::Sampling { name, .. } => Self::invalid(name, message),
+            ModelError::Dialect(DialectError::Format { .. }) => Self::invalid("response_format", message),
+            ModelError::Dialect(DialectError::Order { .. }) => Self::invalid("messages", message),
             ModelError::Dialect(_) | ModelError::Grammar { .. } => Self::invalid("tools", message),
             _ => {
                 tracing::error!(%error, "a generation failed");

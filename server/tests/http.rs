@@ -238,10 +238,10 @@ async fn wrong_requests_are_refused_with_the_member_that_is_wrong() {
         (json!({ "n": 2 }), StatusCode::BAD_REQUEST, json!("n"), json!("unsupported_parameter")),
         (json!({ "logprobs": true }), StatusCode::BAD_REQUEST, json!("logprobs"), json!("unsupported_parameter")),
         (
-            json!({ "response_format": { "type": "json_object" } }),
+            json!({ "response_format": { "type": "json_schema" } }),
             StatusCode::BAD_REQUEST,
             json!("response_format"),
-            json!("unsupported_parameter"),
+            Value::Null,
         ),
         (json!({ "stop": ["", "x"] }), StatusCode::BAD_REQUEST, json!("stop"), Value::Null),
     ];

@@ -87,6 +87,12 @@ pub enum DialectError {
         /// The keyword, and where it stands.
         problem: String,
     },
+    /// The schema of the reply uses what no grammar can be written for.
+    #[error("no grammar can be written for the reply's schema: {problem}")]
+    Format {
+        /// The keyword, and where it stands.
+        problem: String,
+    },
     /// `tool_choice` names a tool that is not offered, or asks for a call without tools.
     #[error("tool_choice asks for {asked}, but {problem}")]
     ToolChoice {
@@ -125,10 +131,10 @@ pub trait Dialect: Send + Sync {
     /// Ids at which a reply ends, besides those that the model file declares.
     fn stop_tokens(&self) -> Vec<u32>;
 
-    /// The grammar of the reply; `None` where nothing is to be constrained (no tools, or `tool_choice: none`).
+    /// The grammar of the reply; `None` where nothing is to be constrained (text without tools, or `tool_choice: none`).
     ///
     /// # Errors
-    /// [`DialectError::Schema`] or [`DialectError::ToolChoice`]; never a silent downgrade.
+    /// [`DialectError::Schema`], [`DialectError::Format`] or [`DialectError::ToolChoice`]; never a silent downgrade.
     fn grammar(&self, request: &Request) -> Result<Option<Grammar>, DialectError>;
 }
 

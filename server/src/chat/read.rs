@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use glassbox_model::{AssistantMessage, AssistantPart, Message, Observation, Request, Sampling, ToolChoice};
+use glassbox_model::{
+    AssistantMessage, AssistantPart, Message, Observation, ReplyFormat, Request, Sampling, ToolChoice,
+};
 use glassbox_tools::{CallId, ToolCall, ToolSpec};
 use serde_json::Value;
 
@@ -24,6 +26,7 @@ pub(super) fn read(request: ChatRequest, defaults: &Sampling) -> Result<Request,
         tools,
         tool_choice,
         parallel_calls: request.parallel_tool_calls.unwrap_or(true),
+        format: format(request.response_format)?,
         sampling: Sampling {
             temperature: request.temperature.unwrap_or(defaults.temperature),
             top_p: request.top_p.unwrap_or(defaults.top_p),
@@ -60,10 +63,21 @@ fn refuse_unsupported(request: &ChatRequest) -> Result<(), ApiError> {
     if request.max_completion_tokens.or(request.max_tokens) == Some(0) {
         return Err(ApiError::invalid("max_completion_tokens", "a reply has at least one token"));
     }
-    match request.response_format.as_ref().map(|format| format.get("type").and_then(Value::as_str)) {
-        None | Some(Some("text")) => Ok(()),
-        Some(Some("json_object" | "json_schema")) => unsupported("response_format", "JSON replies yet"),
-        Some(_) => Err(ApiError::invalid("response_format", "`response_format.type` must be `text`")),
+    Ok(())
+}
+
+fn format(format: Option<Value>) -> Result<ReplyFormat, ApiError> {
+    let wrong = |problem: &str| Err(ApiError::invalid("response_format", problem));
+    let Some(format) = format else { return Ok(ReplyFormat::Text) };
+    match format.get("type").and_then(Value::as_str) {
+        Some("text") => Ok(ReplyFormat::Text),
+        // llama.cpp's server takes a schema here too.
+        Some("json_object") => Ok(format.get("schema").cloned().map_or(ReplyFormat::Json, ReplyFormat::Schema)),
+        Some("json_schema") => match format.pointer("/json_schema/schema") {
+            Some(schema) => Ok(ReplyFormat::Schema(schema.clone())),
+            None => wrong("`response_format.json_schema.schema` is missing"),
+        },
+        _ => wrong("`response_format.type` is `text`, `json_object` or `json_schema`"),
     }
 }
 

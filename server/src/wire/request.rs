@@ -67,7 +67,8 @@ pub struct ChatRequest {
     /// Not supported, unless false.
     #[serde(default)]
     pub logprobs: Option<bool>,
-    /// The form of the reply; `{"type": "text"}`.
+    /// The form of the reply: `{"type": "text"}`, `{"type": "json_object"}`, or `{"type": "json_schema", "json_schema":
+    /// {"schema": …}}`.
     #[serde(default)]
     pub response_format: Option<Value>,
 }

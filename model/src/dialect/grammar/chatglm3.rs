@@ -1,5 +1,6 @@
 //! ChatGLM3's replies: runs that begin with a metadata line.
 
+use super::format::formatted;
 use super::lark::{self, Lark, alternatives};
 use super::syntax::Syntax;
 use super::{MORE_CALLS, WORDS, Wanted, answers, convert, wanted};
@@ -18,13 +19,22 @@ pub(crate) fn grammar(request: &Request) -> Result<Option<Grammar>, DialectError
         let words = lark.terminal(lark::regex(&format!(r" {{0,2}}\n {{0,2}}{WORDS}")));
         return Ok(Some(Grammar { lark: lark.finish(&words) }));
     }
-    let Some(wanted) = wanted(request)? else { return Ok(None) };
     let mut lark = Lark::new();
+    let formatted = formatted(&mut lark, request)?;
+    let formatted = formatted.map(|value| {
+        let head = lark.terminal(lark::regex(r" {0,2}\n"));
+        lark.rule(format!("{head} {value}"))
+    });
+    let Some(wanted) = wanted(request)? else {
+        return Ok(formatted.map(|start| Grammar { lark: lark.finish(&start) }));
+    };
     let call = call(&mut lark, &wanted)?;
     let next = format!("<[{}]>", ids::ASSISTANT);
     let calls = if wanted.several { lark.rule(format!("{call} ({next} {call}){{0,{MORE_CALLS}}}")) } else { call };
     let start = if wanted.must {
         calls
+    } else if let Some(formatted) = formatted {
+        format!("{formatted} | {calls}")
     } else {
         let prose = prose(&mut lark, &wanted);
         format!("{prose} | {prose} {next} {calls} | {calls}")

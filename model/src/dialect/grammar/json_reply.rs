@@ -5,6 +5,7 @@
 //! first key does (`{"name":`). Then comes either the name of a tool, with arguments as its schema wants them, or
 //! another value, after which the text goes on.
 
+use super::format::formatted;
 use super::lark::{self, Lark, alternatives};
 use super::{MORE_CALLS, WORDS, Wanted, answers, json, wanted};
 use crate::Request;
@@ -56,11 +57,19 @@ pub(crate) fn grammar(request: &Request, style: &Style) -> Result<Option<Grammar
     if answers(request) {
         return Ok(Some(answer(style, request.interpreter)));
     }
-    let Some(wanted) = wanted(request)? else { return Ok(None) };
-    let mut reply = Reply::new(&wanted, style)?;
+    let mut lark = Lark::new();
+    let formatted = formatted(&mut lark, request)?;
+    let Some(wanted) = wanted(request)? else {
+        let start = formatted.map(|value| with_thought(&mut lark, style, &value));
+        return Ok(start.map(|start| Grammar { lark: lark.finish(&start) }));
+    };
+    let mut reply = Reply::new(lark, &wanted, style)?;
     let start = if wanted.must {
         let call = reply.whole_call();
         reply.after_thought(&call)
+    } else if let Some(formatted) = formatted {
+        let call = reply.marked_call();
+        with_thought(&mut reply.lark, style, &format!("({formatted} | {call})"))
     } else {
         let body = reply.text_and_calls(None);
         if style.thinking {
@@ -87,16 +96,21 @@ fn answer(style: &Style, interpreter: bool) -> Grammar {
         lark::regex(&format!(r"{LINE}(?:{code}(?:{FENCE})?(?:\[[ \t\r\n]*)?{NAMED}){ANY}")),
         lark::regex(&format!("{ANY}<tool_call>{ANY}")),
     ));
-    let start = if style.thinking {
-        end_of_thought(&mut lark, style, &words)
+    let start = with_thought(&mut lark, style, &words);
+    Grammar { lark: lark.finish(&start) }
+}
+
+/// `body`, and a thought before it where the model has one.
+fn with_thought(lark: &mut Lark, style: &Style, body: &str) -> String {
+    if style.thinking {
+        end_of_thought(lark, style, body)
     } else if style.reasons {
         let open = style.thoughts.0.map_or_else(|| "\"<think>\"".to_owned(), |id| format!("<[{id}]>"));
-        let rest = end_of_thought(&mut lark, style, &words);
-        format!("{words} | {open} {rest}")
+        let rest = end_of_thought(lark, style, body);
+        format!("{body} | {open} {rest}")
     } else {
-        words
-    };
-    Grammar { lark: lark.finish(&start) }
+        body.to_owned()
+    }
 }
 
 /// Added to a terminal: no program begins in it.
@@ -119,8 +133,7 @@ struct Reply<'a> {
 }
 
 impl<'a> Reply<'a> {
-    fn new(wanted: &Wanted<'_>, style: &'a Style) -> Result<Self, DialectError> {
-        let mut lark = Lark::new();
+    fn new(mut lark: Lark, wanted: &Wanted<'_>, style: &'a Style) -> Result<Self, DialectError> {
         let mut tools: Vec<(&str, String)> = Vec::new();
         for tool in &wanted.tools {
             let schema = json::arguments(&mut lark, &tool.parameters)
@@ -183,7 +196,7 @@ impl<'a> Reply<'a> {
         let call = self.call.clone();
         let object = self.lark.rule(format!("{open} {call}"));
         let tag = self.tagged(&object);
-        let fence_open = self.lark.terminal(lark::regex(r"```(?:json|tool_call)?[ \t]{0,2}\n[ \t\r\n]{0,8}"));
+        let fence_open = self.fence_open();
         let fence_close = self.fence_close();
         let list_open = self.lark.terminal(lark::regex(r"\[[ \t\r\n]{0,8}"));
         let list_rest = self.list_rest();
@@ -197,6 +210,30 @@ impl<'a> Reply<'a> {
         }
         let between = self.lark.terminal(lark::regex(r"[ \t\r\n]{1,4}"));
         self.lark.rule(format!("{one} ({between} {one}){{0,{MORE_CALLS}}}"))
+    }
+
+    /// A call in tags or in a fence: one that cannot be told from other JSON by its first character is left out.
+    fn marked_call(&mut self) -> String {
+        let open = self.object_open();
+        let call = self.call.clone();
+        let object = self.lark.rule(format!("{open} {call}"));
+        let tagged = self.tagged(&object);
+        let tag = self.whole_tag(&tagged);
+        let fence_open = self.fence_open();
+        let fence_close = self.fence_close();
+        let more = self.more_objects(&object);
+        let fence = self.lark.rule(format!("{fence_open} {object} {more} {fence_close}"));
+        match self.program.clone() {
+            Some(program) => {
+                let code = self.lark.terminal(lark::literal("```python\n"));
+                self.lark.rule(format!("{tag} | {fence} | {code} {program}"))
+            }
+            None => self.lark.rule(format!("{tag} | {fence}")),
+        }
+    }
+
+    fn fence_open(&mut self) -> String {
+        self.lark.terminal(lark::regex(r"```(?:json|tool_call)?[ \t]{0,2}\n[ \t\r\n]{0,8}"))
     }
 
     fn object_open(&mut self) -> String {

@@ -6,6 +6,7 @@ pub(crate) mod chatglm3;
 pub(crate) mod json_reply;
 
 mod convert;
+mod format;
 mod json;
 mod lark;
 mod numbers;
