@@ -50,12 +50,12 @@ pub(crate) struct Item {
 impl Folder {
     /// A new one, for this user alone.
     pub(crate) fn new() -> std::io::Result<Self> {
-        sweep::once();
         Self::new_in(&std::env::temp_dir())
     }
 
     /// A new one below `root`.
     pub(crate) fn new_in(root: &Path) -> std::io::Result<Self> {
+        sweep::once(root);
         let dir = tempfile::Builder::new().prefix(sweep::PREFIX).tempdir_in(root)?;
         for name in FOLDERS.map(|(_, name)| name).into_iter().chain([EMPTY]) {
             std::fs::create_dir(dir.path().join(name))?;

@@ -7,6 +7,8 @@ mod door;
 mod error;
 #[cfg(any(feature = "wasm", feature = "jupyter"))]
 mod folder;
+#[cfg(all(test, any(feature = "wasm", feature = "jupyter")))]
+mod fuzz;
 #[cfg(feature = "wasm")]
 mod guest;
 mod host;

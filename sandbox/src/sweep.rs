@@ -4,10 +4,11 @@
 //! its sessions. So each folder is locked for as long as its process lives, and one that nobody holds is removed by the
 //! next process that opens a session.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
-use std::sync::Once;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use rustix::fs::{FlockOperation, Mode, OFlags, flock};
@@ -23,15 +24,16 @@ pub(crate) fn hold(folder: &impl std::os::fd::AsFd) -> std::io::Result<()> {
     Ok(flock(folder, FlockOperation::NonBlockingLockExclusive)?)
 }
 
-/// Removes what was left behind, once a process and on a thread of its own: nobody waits for it.
-pub(crate) fn once() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        let sweep = || sweep(&std::env::temp_dir(), YOUNG);
+/// Removes what was left behind in `temp`, once a process and on a thread of its own: nobody waits for it.
+pub(crate) fn once(temp: &Path) {
+    static SWEPT: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+    if SWEPT.lock().unwrap_or_else(PoisonError::into_inner).insert(temp.to_owned()) {
+        let temp = temp.to_owned();
+        let sweep = move || sweep(&temp, YOUNG);
         if let Err(error) = std::thread::Builder::new().name("glassbox-sweep".to_owned()).spawn(sweep) {
             tracing::debug!(%error, "folders that were left behind stay");
         }
-    });
+    }
 }
 
 fn sweep(temp: &Path, young: Duration) {

@@ -5,6 +5,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::cell::channel;
+use crate::fuzz::{changed, changes, edited, edits};
 use crate::{CellEvent, CellUsage, Execution, Limits, MimeBundle, Output};
 
 const MODULES: &Modules = &[("__init__", "pass")];
@@ -157,5 +158,44 @@ proptest! {
         text.push('}');
         let (answers, _) = futures::executor::block_on(knock(&[text.into_bytes()]));
         prop_assert!(answers[0].get("ok").is_some() || answers[0]["error"]["kind"].is_string());
+    }
+}
+
+/// Requests as the Python side makes them.
+fn valid() -> Vec<Value> {
+    let data = json!({"text/plain": "2", "text/html": "<b>2</b>", "application/json": {"n": [1, 2]}});
+    vec![
+        json!({"op": "boot"}),
+        json!({"op": "cell"}),
+        json!({"op": "display", "data": data, "id": "d", "update": false}),
+        json!({"op": "display", "data": data, "id": "d", "update": true}),
+        json!({"op": "clear", "wait": true}),
+        json!({"op": "result", "data": data}),
+        json!({"op": "error", "name": "E", "value": "v", "traceback": ["a", "b"]}),
+        json!({"op": "denied", "kind": "network", "message": "m", "hint": "h"}),
+        json!({"op": "input", "prompt": "?", "hidden": true}),
+        json!({"op": "tool", "name": "track", "arguments": {"symbol": "10111", "days": [1, 2]}}),
+        json!({"op": "done", "status": "ok", "told": "{}"}),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn requests_that_were_tampered_with_get_an_answer_and_the_next_is_heard(
+        tampered in proptest::collection::vec((proptest::sample::select(valid()), edits(), changes()), 1..5),
+    ) {
+        let mut requests: Vec<_> = tampered
+            .iter()
+            .map(|(request, edits, changes)| changed(edited(request, edits).to_string().as_bytes(), changes))
+            .collect();
+        requests.push(json!({"op": "boot"}).to_string().into_bytes());
+        let (answers, _) = futures::executor::block_on(knock(&requests));
+        for answer in &answers {
+            prop_assert!(answer.get("ok").is_some() || answer["error"]["kind"].is_string(), "{}", answer);
+        }
+        prop_assert_eq!(answers.len(), requests.len());
+        prop_assert!(answers[answers.len() - 1].get("ok").is_some());
     }
 }

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex, split};
 
 use super::*;
+use crate::fuzz::{changed, changes};
 
 /// A peer's greeting and READY, as libzmq sends them.
 fn hello() -> Vec<u8> {
@@ -114,5 +115,62 @@ proptest! {
             drop(reader);
             peer.await.unwrap();
         });
+    }
+}
+
+/// Messages as a peer may send them, with a command after each frame where `command` says so.
+fn sent(messages: &[Vec<Vec<u8>>], long: bool, command: bool) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for message in messages {
+        for (at, frame) in message.iter().enumerate() {
+            let more = if at + 1 < message.len() { MORE } else { 0 };
+            match u8::try_from(frame.len()) {
+                Ok(length) if !long => bytes.extend_from_slice(&[more, length]),
+                _ => {
+                    bytes.push(more | LONG);
+                    bytes.extend_from_slice(&(frame.len() as u64).to_be_bytes());
+                }
+            }
+            bytes.extend_from_slice(frame);
+            if command {
+                bytes.extend_from_slice(b"\x04\x05\x04PING");
+            }
+        }
+    }
+    bytes
+}
+
+fn messages() -> impl Strategy<Value = Vec<Vec<Vec<u8>>>> {
+    let frame = proptest::collection::vec(any::<u8>(), 0..300);
+    proptest::collection::vec(proptest::collection::vec(frame, 1..8), 0..4)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn messages_are_read_as_they_were_sent_and_tampered_ones_give_messages_or_an_error(
+        messages in messages(), long: bool, command: bool, changes in changes(),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let bytes = sent(&messages, long, command);
+            let (mut reader, _peer) = reader_of(&bytes).await;
+            for message in &messages {
+                let frames: Vec<_> = message.iter().cloned().map(Frame::Whole).collect();
+                prop_assert_eq!(reader.message().await.unwrap(), frames);
+            }
+            prop_assert!(reader.message().await.is_err());
+
+            let bytes = changed(&bytes, &changes);
+            let (mut reader, _peer) = reader_of(&bytes).await;
+            let mut kept = 0;
+            while let Ok(frames) = reader.message().await {
+                kept += frames.iter().map(|frame| if let Frame::Whole(bytes) = frame { bytes.len() } else { 0 }).sum::<usize>();
+            }
+            // Nothing is made of what did not come.
+            prop_assert!(kept <= bytes.len());
+            Ok(())
+        })?;
     }
 }

@@ -96,7 +96,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Saved, InterpreterError> {
     if !header.memory.is_multiple_of(WASM_PAGE) {
         return Err(damaged());
     }
-    let numbers = numbers(&header.pages, header.memory).ok_or_else(damaged)?;
+    let numbers = numbers(&header.pages, header.memory, rest.len() / PAGE).ok_or_else(damaged)?;
     let (pages, mut rest) =
         numbers.len().checked_mul(PAGE).and_then(|end| rest.split_at_checked(end)).ok_or_else(damaged)?;
     let mut files = Vec::new();
@@ -133,12 +133,16 @@ fn runs(numbers: &[u32]) -> Vec<(u32, u32)> {
     runs
 }
 
-/// The pages of `runs`, where they rise and lie in a memory of so many bytes.
-fn numbers(runs: &[(u32, u32)], memory: u64) -> Option<Vec<u32>> {
+/// The pages of `runs`, where they rise, lie in a memory of so many bytes, and are not more than `most`: a few bytes of
+/// header can name as many as there are numbers.
+fn numbers(runs: &[(u32, u32)], memory: u64, most: usize) -> Option<Vec<u32>> {
     let (mut numbers, mut next) = (Vec::new(), 0_u32);
     for (first, count) in runs {
         let end = first.checked_add(*count)?;
         if *first < next || u64::from(end).checked_mul(PAGE as u64)? > memory {
+            return None;
+        }
+        if numbers.len().checked_add(*count as usize)? > most {
             return None;
         }
         numbers.extend(*first..end);
@@ -152,6 +156,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::fuzz::{changed, changes, edited, edits};
 
     fn saved(pages: &[u32]) -> Saved {
         let memory = SavedMemory {
@@ -184,18 +189,58 @@ mod tests {
         assert!(read(&write(&saved(&[3, 2])).unwrap()).is_err());
     }
 
+    /// A state of this header and these contents, with a right length and a right digest.
+    fn sealed(header: &[u8], contents: &[u8]) -> Vec<u8> {
+        let mut body = MAGIC.to_vec();
+        body.extend_from_slice(&u32::try_from(header.len()).unwrap().to_le_bytes());
+        body.extend_from_slice(header);
+        body.extend_from_slice(contents);
+        let digest = Sha256::digest(&body);
+        body.extend_from_slice(&digest);
+        body
+    }
+
+    /// The header and the contents of a valid one.
+    fn opened() -> (serde_json::Value, Vec<u8>) {
+        let bytes = write(&saved(&[1, 2, 7])).unwrap();
+        let (head, rest) = bytes[MAGIC.len()..bytes.len() - DIGEST].split_at(4);
+        let (header, contents) = rest.split_at(u32::from_le_bytes(head.try_into().unwrap()) as usize);
+        (serde_json::from_slice(header).unwrap(), contents.to_vec())
+    }
+
+    #[test]
+    fn a_header_that_names_more_pages_than_there_are_takes_no_memory() {
+        let (mut header, contents) = opened();
+        header["memory"] = (1_u64 << 44).into();
+        header["pages"] = serde_json::json!([[0, u32::MAX]]);
+        assert!(read(&sealed(header.to_string().as_bytes(), &contents)).is_err());
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(1000))]
+
+        #[test]
+        fn a_tampered_state_with_a_right_digest_is_whole_or_an_error(
+            edits in edits(), header_changes in changes(), changes in changes(),
+        ) {
+            let (header, contents) = opened();
+            let header = changed(edited(&header, &edits).to_string().as_bytes(), &header_changes);
+            let Ok(read) = read(&sealed(&header, &changed(&contents, &changes))) else { return Ok(()) };
+            // What was read can be put back: each page is there, in order, and inside the memory.
+            let memory = &read.memory;
+            prop_assert_eq!(memory.pages.len(), memory.numbers.len() * PAGE);
+            prop_assert!(memory.numbers.windows(2).all(|pair| pair[0] < pair[1]));
+            prop_assert!(memory.numbers.last().is_none_or(|last| (u64::from(*last) + 1) * PAGE as u64 <= memory.bytes));
+            prop_assert!(read.files.0.iter().all(|file| SandboxPath::new(&file.path).is_ok()));
+        }
+    }
+
     proptest! {
         #[test]
         fn any_bytes_are_an_error_and_no_panic(bytes: Vec<u8>, header: Vec<u8>) {
             prop_assert!(read(&bytes).is_err());
             // With a right digest over wrong bytes.
-            let mut body = MAGIC.to_vec();
-            body.extend_from_slice(&u32::try_from(header.len()).unwrap().to_le_bytes());
-            body.extend_from_slice(&header);
-            body.extend_from_slice(&bytes);
-            let digest = Sha256::digest(&body);
-            body.extend_from_slice(&digest);
-            prop_assert!(read(&body).is_err());
+            prop_assert!(read(&sealed(&header, &bytes)).is_err());
         }
 
         #[test]

@@ -111,6 +111,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::fuzz::{changed, changes, edited, edits, odd_number};
 
     fn request() -> Request {
         let reply = InputReply { value: "a".into(), ..InputReply::default() };
@@ -145,6 +146,39 @@ mod tests {
         fn any_frame_gives_a_message_or_an_error(bytes in proptest::collection::vec(any::<u8>(), 0..300), text in ".*") {
             let _ = binary(&bytes);
             let _ = json(&text);
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        #[test]
+        fn tampered_binary_frames_give_a_message_or_an_error(
+            offset in proptest::option::of((0_usize..7, odd_number())), changes in changes(),
+        ) {
+            let Frame::Binary(good) = Protocol::Binary.frame(&request()) else { panic!() };
+            let mut bytes = good.to_vec();
+            if let Some((at, number)) = offset {
+                bytes[at * 8..at * 8 + 8].copy_from_slice(&number.to_le_bytes());
+            }
+            if let Ok(read) = binary(&changed(&bytes, &changes)) {
+                let Body::Json(body) = read.body else { panic!() };
+                // Nothing is made of what is not in the frame.
+                prop_assert!(body.len() <= bytes.len() + 64 + good.len() * 8);
+            }
+        }
+
+        #[test]
+        fn tampered_json_frames_give_a_message_or_an_error(edits in edits(), changes in changes()) {
+            let Frame::Text(good) = Protocol::Json.frame(&request()) else { panic!() };
+            let frame = edited(&serde_json::from_str(&good).unwrap(), &edits);
+            let read = json(&frame.to_string());
+            let right = frame["channel"].as_str().is_some_and(|name| Channel::from_name(name).is_some())
+                && (frame["header"]["msg_type"].is_string()
+                    || frame["header"].as_array().is_some_and(|items| items.len() == 1 && items[0].is_string()))
+                && frame.get("content").is_some();
+            prop_assert_eq!(read.is_ok(), right, "{}", frame);
+            let _ = json(&String::from_utf8_lossy(&changed(good.as_bytes(), &changes)));
         }
     }
 }
