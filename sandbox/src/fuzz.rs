@@ -48,7 +48,7 @@ impl Change {
             Self::Remove(one, other) => drop(bytes.drain(stretch(one, other))),
             Self::Repeat(one, other) => {
                 let stretch = stretch(one, other);
-                let again = bytes[stretch.clone()].to_vec();
+                let again = bytes.get(stretch.clone()).unwrap_or_default().to_vec();
                 bytes.splice(stretch.end..stretch.end, again);
             }
         }
