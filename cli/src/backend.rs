@@ -143,6 +143,7 @@ impl BackendSettings {
             (self.kernel.kernel.is_some(), "--kernel"),
             (self.kernel.venv.is_some(), "--venv"),
             (self.kernel.unsandboxed, "--unsandboxed"),
+            (self.kernel.bwrap, "--bwrap"),
         ];
         match given.into_iter().find(|(given, _)| *given) {
             Some((_, name)) => Err(CliError::usage(
@@ -205,7 +206,11 @@ pub(crate) fn make(settings: BackendSettings) -> Result<Arc<dyn Backend>, CliErr
         }
         BackendArg::Jupyter => {
             let kernel = settings.kernel;
-            let isolation = if kernel.unsandboxed { Isolation::Unsandboxed } else { Isolation::Sandboxed };
+            let isolation = match (kernel.unsandboxed, kernel.bwrap) {
+                (true, _) => Isolation::Unsandboxed,
+                (false, true) => Isolation::Bwrap,
+                (false, false) => Isolation::Sandboxed,
+            };
             let mut builder = Jupyter::builder().limits(settings.limits).isolation(isolation);
             if let Some(name) = kernel.kernel {
                 builder = builder.kernel(name);

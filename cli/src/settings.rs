@@ -106,7 +106,7 @@ fn means(args: &AgentArgs) -> Result<Means, CliError> {
         }
         None | Some(InterpreterArg::None) if !runs && of_sandbox => {
             return Err(CliError::usage(
-                "`--packages`, `--kernel`, `--venv` and `--unsandboxed` are of the interpreter, and there is none",
+                "`--packages`, `--kernel`, `--venv`, `--bwrap` and `--unsandboxed` are of the interpreter, and there is none",
                 "name one with `--interpreter`, or take `--mode code`",
             ));
         }

@@ -47,6 +47,12 @@ pub enum InterpreterError {
         /// What this machine lacks.
         problem: String,
     },
+    /// The program that was to be started is not there, or cannot be seen from inside.
+    #[error("no program named `{program}` in {}", if program.contains('/') { "the sandbox" } else { "PATH" })]
+    NoProgram {
+        /// Its name or path, as it was given.
+        program: String,
+    },
     /// There is no such file in the session.
     #[error("no file {path} in the session")]
     NoFile {
@@ -99,6 +105,9 @@ impl InterpreterError {
             Self::SetUp { .. } => "mend what the message names, and set up again: it goes on where it stopped",
             Self::NotIsolated { .. } => {
                 "use the wasm backend, which needs nothing of the host, or ask for an unsandboxed kernel by name"
+            }
+            Self::NoProgram { .. } => {
+                "install it, or check its name; inside, the system's folders are seen and those that were named"
             }
             Self::NoFile { .. } => "`list_files()` names what is there",
             Self::BadPath { .. } => "files lie below /mnt/data and /tmp",

@@ -15,8 +15,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::time::Duration;
 
-use glassbox_sandbox::Limits;
 use glassbox_sandbox::launch::{Child, Plan, Resources, probe};
+use glassbox_sandbox::{InterpreterError, Limits};
 
 /// A hang is a failure, a busy machine is not.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -256,9 +256,14 @@ async fn a_kill_takes_along_what_the_program_started() {
 }
 
 #[tokio::test]
-async fn an_unknown_program_is_an_error() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut plan = plan(folder.path(), "");
-    plan.argv = vec!["/nowhere".into()];
-    assert!(plan.spawn().await.unwrap_err().to_string().contains("/nowhere"));
+async fn an_unknown_program_is_named_and_is_no_want_of_walls() {
+    for (program, place) in [("/nowhere", "the sandbox"), ("no-such-program", "PATH")] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut plan = plan(folder.path(), "");
+        plan.argv = vec![program.into()];
+        for error in [plan.clone().spawn().await.unwrap_err(), plan.spawn_by_bwrap().await.unwrap_err()] {
+            assert!(matches!(error, InterpreterError::NoProgram { .. }), "{error:?}");
+            assert_eq!(error.to_string(), format!("no program named `{program}` in {place}"));
+        }
+    }
 }

@@ -62,6 +62,9 @@ pub(crate) struct KernelArgs {
     /// A virtual environment that has the Jupyter kernel
     #[arg(long, global = true, value_name = "DIR", help_heading = "Sandbox")]
     pub(crate) venv: Option<PathBuf>,
+    /// Have `bwrap` make the Jupyter kernel's namespaces, on hosts where only that may
+    #[arg(long, global = true, conflicts_with = "unsandboxed", help_heading = "Sandbox")]
+    pub(crate) bwrap: bool,
     /// Let the Jupyter kernel do what you can: programs read your files and reach your network
     #[arg(long, global = true, help_heading = "Sandbox")]
     pub(crate) unsandboxed: bool,

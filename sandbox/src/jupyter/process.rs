@@ -33,7 +33,8 @@ pub enum Isolation {
     /// Namespaces, Landlock, seccomp and resource limits, by our own launcher. The default.
     #[default]
     Sandboxed,
-    /// By `bwrap`. Refused for now: this build has no use of it.
+    /// The same walls, with namespaces and root made by `bwrap` (bubblewrap, 0.7 or later): for hosts where that may make
+    /// them and other programs may not.
     Bwrap,
     /// Not at all: programs can do what the user can.
     Unsandboxed,
@@ -165,10 +166,7 @@ impl Program {
     pub(super) async fn spawn(&self, folder: &KernelFolder) -> Result<(Running, Tail), InterpreterError> {
         let mut running = match self.isolation {
             Isolation::Unsandboxed => self.free(folder)?,
-            Isolation::Sandboxed => self.kept(folder).await?,
-            Isolation::Bwrap => {
-                return Err(InterpreterError::NotIsolated { problem: "this build cannot use bwrap".to_owned() });
-            }
+            Isolation::Sandboxed | Isolation::Bwrap => self.kept(folder).await?,
         };
         let tail = Tail::default();
         if let Some(stderr) = running.take_stderr() {
@@ -214,7 +212,8 @@ impl Program {
             resources: (&self.limits).into(),
             piped: false,
         };
-        Ok(Running::Kept(Box::new(plan.spawn().await?)))
+        let child = if self.isolation == Isolation::Bwrap { plan.spawn_by_bwrap().await } else { plan.spawn().await };
+        Ok(Running::Kept(Box::new(child?)))
     }
 
     #[cfg(not(target_os = "linux"))]

@@ -7,7 +7,9 @@ use std::os::unix::net::UnixStream;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
+use tokio::io::AsyncReadExt;
 use tokio::process::{ChildStderr, Command};
+use tokio::time::timeout;
 
 #[cfg(feature = "wasm")]
 use super::WorkerPlan;
@@ -18,6 +20,9 @@ use crate::InterpreterError;
 
 /// How long the launcher may take. It needs milliseconds; a machine under load more.
 const START_TIME: Duration = Duration::from_secs(20);
+
+/// How long what a failed launcher wrote may take to be read.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// A program that runs in the sandbox. Dropped, it is killed, with all that it started.
 #[derive(Debug)]
@@ -86,7 +91,16 @@ impl Child {
             Answer::Runs(pid) => {
                 Ok(Self { stderr: launcher.stderr.take(), launcher, control, pid, stream, _group: group })
             }
-            Answer::Failed(problem) => Err(not_isolated(problem)),
+            Answer::NoProgram(program) => Err(InterpreterError::NoProgram { program }),
+            Answer::Failed(problem) => {
+                let mut said = String::new();
+                if let Some(mut stderr) = launcher.stderr.take() {
+                    // It ends with the launcher, but for what else may hold it.
+                    let _ = timeout(LAST_WORDS, stderr.read_to_string(&mut said)).await;
+                }
+                let said = said.trim();
+                Err(not_isolated(if said.is_empty() { problem } else { format!("{problem}: {said}") }))
+            }
         }
     }
 
@@ -147,9 +161,20 @@ pub(super) fn job(plan: Plan) -> Job {
         binds,
         scratch: None,
         resources: plan.resources,
+        bwrap: None,
         cgroup: None,
         piped: plan.piped,
     }
+}
+
+/// The job of a plan, with namespaces and root by `bwrap`.
+pub(super) fn bwrap_job(plan: Plan) -> Result<Job, InterpreterError> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let bwrap = std::env::split_paths(&path).map(|folder| folder.join("bwrap")).find(|file| file.is_file());
+    let missing =
+        "there is no `bwrap` in PATH: install the package `bubblewrap`, 0.7 or later, with your package manager";
+    let bwrap = bwrap.ok_or_else(|| not_isolated(missing))?;
+    Ok(Job { bwrap: Some(bwrap), ..job(plan) })
 }
 
 /// The job of a worker.
@@ -162,6 +187,7 @@ pub(super) fn worker_job(plan: WorkerPlan) -> Job {
         binds,
         scratch: Some(plan.scratch),
         resources: plan.resources,
+        bwrap: None,
         cgroup: None,
         piped: true,
     }

@@ -2,8 +2,10 @@
 
 use std::ffi::OsString;
 use std::io::{self, Read, Write};
+use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -66,6 +68,8 @@ pub(super) struct Job {
     /// `/tmp`, where it is to be written and no folder of the host is bound there.
     pub(super) scratch: Option<Scratch>,
     pub(super) resources: Resources,
+    /// The `bwrap` that makes the namespaces and the root, in place of the launcher.
+    pub(super) bwrap: Option<PathBuf>,
     /// The file that takes the launcher into its control group.
     pub(super) cgroup: Option<PathBuf>,
     /// The program's standard input is the same socket as its standard output.
@@ -79,7 +83,21 @@ pub(super) enum Answer {
     Runs(u32),
     /// It does not, and why.
     Failed(String),
+    /// There is no such program inside.
+    NoProgram(String),
 }
+
+impl std::fmt::Display for Answer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Runs(pid) => write!(f, "process {pid} runs"),
+            Self::Failed(problem) => f.write_str(problem),
+            Self::NoProgram(program) => write!(f, "no program `{program}`"),
+        }
+    }
+}
+
+impl std::error::Error for Answer {}
 
 /// Writes a frame: its length in four bytes, then JSON.
 pub(super) fn write(mut to: impl Write, value: &impl Serialize) -> io::Result<()> {
@@ -101,4 +119,11 @@ pub(super) fn read<T: DeserializeOwned>(mut from: impl Read) -> io::Result<T> {
     let mut body = Vec::new();
     from.take(u64::from(length)).read_to_end(&mut body)?;
     Ok(serde_json::from_slice(&body)?)
+}
+
+/// A frame that has been sent already, if there is one.
+pub(super) fn waiting(from: &UnixStream) -> io::Result<Option<Answer>> {
+    let mut readable = [PollFd::new(from, PollFlags::IN)];
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    if poll(&mut readable, Some(&now))? == 0 { Ok(None) } else { read(from).map(Some) }
 }

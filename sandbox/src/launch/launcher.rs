@@ -10,9 +10,12 @@
 //! launcher's place would keep a copy of every page that the host writes from then on.
 
 use std::error::Error;
+use std::ffi::OsString;
 use std::io::{self, Read, Write};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use rustix::event::{PollFd, PollFlags, poll};
@@ -23,40 +26,88 @@ use rustix::process::{
 
 use super::job::{self, Answer, Job, MARK, Start};
 use super::sys::{self, Fork};
-use super::{root, wall::Walls};
+use super::{bwrap, root, wall::Walls};
 
 /// The user and group inside. Not 0: root in a user namespace has capabilities there.
-const INSIDE_ID: u32 = 1000;
+pub(super) const INSIDE_ID: u32 = 1000;
+/// What the variable that makes a launcher holds for the one inside of bwrap.
+pub(super) const INSIDE: &str = "inside";
 
 /// Called in every process of the host's program: goes on as the launcher if it is started as one.
 pub(super) fn enter() {
-    if std::env::var_os(MARK).is_some() {
-        run();
+    match std::env::var_os(MARK) {
+        None => {}
+        Some(mark) if mark == INSIDE => bwrap::inside(),
+        Some(_) => run(),
     }
+}
+
+/// What runs, and how it is watched.
+enum Started {
+    Ours { first: Pid, program: Pid },
+    Bwrap(bwrap::Started),
 }
 
 fn run() -> ! {
     let Ok(control) = io::stdin().as_fd().try_clone_to_owned().map(UnixStream::from) else { sys::exit(1) };
-    let started = job::read(&control).map_err(Into::into).and_then(|job: Job| start(&job));
-    match started {
-        Ok((first, program)) => {
-            if job::write(&control, &Answer::Runs(program.as_raw_nonzero().get().cast_unsigned())).is_err() {
-                let _ = kill_process(first, Signal::KILL);
-                sys::exit(1);
-            }
-            watch(control, first, program)
-        }
+    let started = match job::read(&control).map_err(Into::into).and_then(|job: Job| start(&job)) {
+        Ok(started) => started,
         Err(error) => {
-            let _ = job::write(&control, &Answer::Failed(error.to_string()));
+            let _ = job::write(&control, &failed(error));
             sys::exit(1)
         }
+    };
+    let program = match &started {
+        Started::Ours { program, .. } => *program,
+        Started::Bwrap(started) => started.program,
+    };
+    // Where nobody takes the answer, nobody holds the other end, and the watch ends at once.
+    let _ = job::write(&control, &Answer::Runs(program.as_raw_nonzero().get().cast_unsigned()));
+    match started {
+        Started::Ours { first, program } => watch(control, first, program),
+        Started::Bwrap(started) => bwrap::watch(control, &started),
     }
 }
 
-/// Starts the program; gives the first process of the namespace and it.
-fn start(job: &Job) -> Result<(Pid, Pid), Box<dyn Error>> {
+/// The answer where something went wrong.
+pub(super) fn failed(error: Box<dyn Error>) -> Answer {
+    match error.downcast::<Answer>() {
+        Ok(answer) => *answer,
+        Err(error) => Answer::Failed(error.to_string()),
+    }
+}
+
+/// The command of a job's program, which is looked for as it is called inside.
+pub(super) fn command(
+    argv: &[OsString],
+    env: &[(OsString, OsString)],
+    cwd: &Path,
+    piped: bool,
+) -> Result<Command, Box<dyn Error>> {
+    let (program, arguments) = argv.split_first().ok_or("no program is named")?;
+    let path = env.iter().rev().find(|(name, _)| name == "PATH").map(|(_, path)| path.clone()).unwrap_or_default();
+    let there = if program.as_bytes().contains(&b'/') {
+        cwd.join(program).exists()
+    } else {
+        std::env::split_paths(&path).any(|folder| cwd.join(folder).join(program).exists())
+    };
+    if !there {
+        return Err(Box::new(Answer::NoProgram(program.to_string_lossy().into_owned())));
+    }
+    let mut command = Command::new(program);
+    command.args(arguments).env_clear().envs(env.iter().map(|(name, value)| (name, value))).current_dir(cwd);
+    let socket = || io::Result::Ok(Stdio::from(io::stdout().as_fd().try_clone_to_owned()?));
+    command.stdin(if piped { socket()? } else { Stdio::null() });
+    Ok(command)
+}
+
+/// Starts the program.
+fn start(job: &Job) -> Result<Started, Box<dyn Error>> {
     if let Some(group) = &job.cgroup {
         std::fs::write(group, "0").map_err(|error| format!("the control group {}: {error}", group.display()))?;
+    }
+    if let Some(bwrap) = &job.bwrap {
+        return bwrap::start(bwrap, job).map(Started::Bwrap);
     }
     leave()?;
     let binds = root::binds(&job.binds, job.system);
@@ -67,19 +118,15 @@ fn start(job: &Job) -> Result<(Pid, Pid), Box<dyn Error>> {
     let walls = Walls::new(&binds, job.scratch.is_some(), job.resources)?;
     let program = match &job.start {
         Start::Program { argv, env, cwd } => {
-            let (program, arguments) = argv.split_first().ok_or("no program is named")?;
-            let mut command = Command::new(program);
-            command.args(arguments).env_clear().envs(env.iter().map(|(name, value)| (name, value))).current_dir(cwd);
-            let piped = || io::Result::Ok(Stdio::from(io::stdout().as_fd().try_clone_to_owned()?));
-            command.stdin(if job.piped { piped()? } else { Stdio::null() });
+            let mut command = command(argv, env, cwd, job.piped)?;
             sys::before_exec(&mut command, move || walls.close());
-            let child = command.spawn().map_err(|error| format!("`{}`: {error}", program.display()))?;
+            let child = command.spawn().map_err(|error| format!("`{}`: {error}", command.get_program().display()))?;
             i32::try_from(child.id()).ok().and_then(Pid::from_raw).ok_or("no process id")?
         }
         #[cfg(feature = "wasm")]
         Start::Worker => fork_worker(&walls)?,
     };
-    Ok((first, program))
+    Ok(Started::Ours { first, program })
 }
 
 /// Forks the worker, and waits until it is behind its walls.
@@ -158,21 +205,9 @@ fn fork_ready(what: &str, ready: impl FnOnce() -> io::Result<()>, then: fn() -> 
 ///
 /// One thread does both: the system allows no second one in a process whose children live in another namespace.
 fn watch(mut control: UnixStream, first: Pid, program: Pid) -> ! {
-    let ended = pidfd_open(program, PidfdFlags::empty());
-    while let Ok(ended) = &ended {
-        let mut both = [PollFd::new(&control, PollFlags::IN), PollFd::new(ended, PollFlags::IN)];
-        let _ = poll(&mut both, None);
-        let [said, over] = both.map(|one| !one.revents().is_empty());
-        if over {
-            break;
-        }
+    if let Ok(ended) = pidfd_open(program, PidfdFlags::empty()) {
         // The program is not reaped while this process lives, so its id is never another's.
-        if said && matches!(control.read(&mut [0]), Ok(1)) {
-            let _ = kill_process_group(program, Signal::INT);
-        } else if said {
-            // The host is gone, or wants the end.
-            break;
-        }
+        pass_on(&mut control, &ended, program);
     }
     let _ = kill_process(first, Signal::KILL);
     let status = waitid(WaitId::Pid(program), WaitIdOptions::EXITED).ok().flatten();
@@ -181,5 +216,23 @@ fn watch(mut control: UnixStream, first: Pid, program: Pid) -> ! {
     match status.as_ref().and_then(|status| status.terminating_signal()) {
         Some(signal) => sys::die_of(signal),
         None => sys::exit(status.and_then(|status| status.exit_status()).unwrap_or(1)),
+    }
+}
+
+/// Passes interrupts on to the program's group, until `ended` does or the host wants the end.
+pub(super) fn pass_on(control: &mut UnixStream, ended: &OwnedFd, program: Pid) {
+    loop {
+        let mut both = [PollFd::new(control, PollFlags::IN), PollFd::new(ended, PollFlags::IN)];
+        let _ = poll(&mut both, None);
+        let [said, over] = both.map(|one| !one.revents().is_empty());
+        if over {
+            return;
+        }
+        if said && matches!(control.read(&mut [0]), Ok(1)) {
+            let _ = kill_process_group(program, Signal::INT);
+        } else if said {
+            // The host is gone, or wants the end.
+            return;
+        }
     }
 }

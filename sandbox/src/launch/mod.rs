@@ -16,6 +16,7 @@
 //! A host that lacks one of them is refused ([`InterpreterError::NotIsolated`]). **Not held**: the sum of all processes'
 //! memory (each has its own limit), the sum of all files (each has its own limit), CPU time, and holes in the kernel.
 
+mod bwrap;
 mod cgroup;
 mod child;
 mod job;
@@ -79,6 +80,15 @@ impl Plan {
     /// cannot be started at all.
     pub async fn spawn(self) -> Result<Child, InterpreterError> {
         Child::spawn(child::job(self)).await
+    }
+
+    /// Starts the program with namespaces and root made by `bwrap` (bubblewrap, 0.7 or later), the other walls as ever.
+    /// For hosts where `bwrap` may make them and this program may not.
+    ///
+    /// # Errors
+    /// Those of [`Plan::spawn`]; also [`InterpreterError::NotIsolated`] where there is no `bwrap` in `PATH`.
+    pub async fn spawn_by_bwrap(self) -> Result<Child, InterpreterError> {
+        Child::spawn(child::bwrap_job(self)?).await
     }
 }
 

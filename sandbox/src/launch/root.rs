@@ -73,16 +73,26 @@ pub(super) fn build(binds: &[Bind], scratch: Option<Scratch>, shared_memory: u64
     }
 }
 
+/// Where a folder of the system leads: `/lib` may be a link to `usr/lib`, and stays one.
+pub(super) fn link(bind: &Bind) -> io::Result<Option<PathBuf>> {
+    let kind = fs::symlink_metadata(&bind.from)?.file_type();
+    let link = kind.is_symlink() && SYSTEM.iter().any(|path| Path::new(path) == bind.from);
+    link.then(|| fs::read_link(&bind.from)).transpose()
+}
+
+/// Whether this is a device.
+pub(super) fn is_device(bind: &Bind) -> bool {
+    DEVICES.iter().any(|path| Path::new(path) == bind.to)
+}
+
 /// Puts one folder or file into the root.
 fn place(base: &Path, bind: &Bind) -> io::Result<()> {
     let to = base.join(bind.to.strip_prefix("/").unwrap_or(&bind.to));
     if let Some(parent) = to.parent() {
         fs::create_dir_all(parent)?;
     }
-    let kind = fs::symlink_metadata(&bind.from)?.file_type();
-    // `/lib` may be a link to `usr/lib`, and stays one.
-    if kind.is_symlink() && SYSTEM.iter().any(|path| Path::new(path) == bind.from) {
-        return symlink(fs::read_link(&bind.from)?, &to);
+    if let Some(link) = link(bind)? {
+        return symlink(link, &to);
     }
     if fs::metadata(&bind.from)?.is_dir() {
         fs::create_dir_all(&to)?;
@@ -90,9 +100,9 @@ fn place(base: &Path, bind: &Bind) -> io::Result<()> {
         fs::File::create_new(&to)?;
     }
     sys::mount(&bind.from, &to, c"", libc::MS_BIND | libc::MS_REC, c"")?;
-    let device = DEVICES.iter().any(|path| Path::new(path) == bind.to);
     // A device is written through a read-only mount as well.
-    let attributes = NO_SETUID | if device { 0 } else { NO_DEVICES } | if bind.writable { 0 } else { READ_ONLY };
+    let attributes =
+        NO_SETUID | if is_device(bind) { 0 } else { NO_DEVICES } | if bind.writable { 0 } else { READ_ONLY };
     sys::add_attributes(&to, attributes)
 }
 
