@@ -1,5 +1,6 @@
 //! What can be typed. [`crate::settings`] turns it into what will be done.
 
+mod eval;
 mod sandbox;
 mod serve;
 
@@ -12,6 +13,7 @@ use glassbox::model::engine::KvCacheType;
 use crate::backend::InterpreterArg;
 use crate::sampling::{Assignment, Knob};
 
+pub(crate) use eval::EvalArgs;
 pub(crate) use sandbox::{ExecArgs, KernelArgs, LimitArgs, SetupArgs};
 pub(crate) use serve::ServeArgs;
 
@@ -64,6 +66,8 @@ pub(crate) enum Command {
     Run(RunArgs),
     /// Serve the model over OpenAI's chat API
     Serve(ServeArgs),
+    /// Measure how often a model calls the right tool (BFCL v4)
+    Eval(EvalArgs),
     /// List, fetch and remove models
     Models(ModelsArgs),
     /// List the built-in tools

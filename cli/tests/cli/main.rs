@@ -5,6 +5,7 @@
 mod bad_input;
 mod chat;
 mod demo;
+mod eval;
 mod exec;
 mod help;
 mod interpreter;
