@@ -21,6 +21,7 @@ mod access;
 mod chat;
 mod error;
 mod listing;
+mod metrics;
 mod serve;
 mod state;
 pub mod wire;

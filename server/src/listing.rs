@@ -1,9 +1,11 @@
-//! `/v1/models` and `/health`.
+//! `/v1/models`, `/health` and `/metrics`.
 
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, State};
+use axum::http::header;
+use axum::response::IntoResponse;
 use serde_json::{Value, json};
 
 use crate::error::ApiError;
@@ -40,4 +42,10 @@ pub(crate) async fn model(
 /// The server is there, and its model is loaded.
 pub(crate) async fn health(State(shared): State<Arc<Shared>>) -> Json<Value> {
     Json(json!({ "status": "ok", "model": shared.name() }))
+}
+
+/// The counters.
+pub(crate) async fn metrics(State(shared): State<Arc<Shared>>) -> impl IntoResponse {
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    ([(header::CONTENT_TYPE, kind)], shared.metrics.text())
 }

@@ -14,6 +14,7 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use crate::access::{self, Key};
 use crate::error::ApiError;
+use crate::metrics::Metrics;
 use crate::state::{Shared, now};
 use crate::{chat, listing};
 
@@ -123,6 +124,7 @@ impl Builder {
             open: self.open,
             sampling: self.sampling,
             since: now(),
+            metrics: Metrics::default(),
         };
         Ok(Server { listener, address, router: router(Arc::new(shared), cors) })
     }
@@ -175,6 +177,7 @@ fn router(shared: Arc<Shared>, cors: CorsLayer) -> Router {
     let api = Router::new()
         .route("/v1/chat/completions", post(chat::completions))
         .route("/v1/models", get(listing::models))
+        .route("/metrics", get(listing::metrics))
         .route("/v1/models/{name}", get(listing::model))
         .layer(middleware::from_fn_with_state(Arc::clone(&shared), access::check));
     Router::new()

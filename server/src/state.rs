@@ -7,6 +7,7 @@ use glassbox_model::{ChatModel, Sampling};
 
 use crate::access::Key;
 use crate::error::ApiError;
+use crate::metrics::Metrics;
 
 pub(crate) struct Shared {
     pub(crate) model: Arc<dyn ChatModel>,
@@ -19,6 +20,7 @@ pub(crate) struct Shared {
     pub(crate) sampling: Sampling,
     /// When the model was loaded, in seconds since 1970.
     pub(crate) since: u64,
+    pub(crate) metrics: Metrics,
 }
 
 impl Shared {

@@ -392,3 +392,25 @@ async fn replies_under_way_are_finished_before_the_end() {
     assert!(response.text().await.unwrap().ends_with("data: [DONE]\n\n"));
     tokio::time::timeout(Duration::from_secs(10), task).await.unwrap().unwrap().unwrap();
 }
+
+#[tokio::test]
+async fn what_happened_is_counted() {
+    let call = Reply::call("weather", json!({ "city": "Rome" }));
+    let server = start(vec![Reply::text("x"), call, Reply::error(ModelError::QueueFull { waiting: 1 })]).await;
+    for more in [json!({}), json!({ "tools": weather() }), json!({})] {
+        server.post(&ask(more)).await;
+    }
+    let text = server.get("/metrics").await.text().await.unwrap();
+    for line in [
+        "glassbox_replies_total{end=\"stop\"} 1",
+        "glassbox_replies_total{end=\"tool_calls\"} 1",
+        "glassbox_replies_total{end=\"error\"} 1",
+        "glassbox_replies_running 0",
+        "glassbox_reply_seconds_count 3",
+        "glassbox_first_piece_seconds_count 2",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line}: {text}");
+    }
+    let written = text.lines().find_map(|line| line.strip_prefix("glassbox_completion_tokens_total ")).unwrap();
+    assert!(written.parse::<u64>().unwrap() >= 2, "{text}");
+}

@@ -20,6 +20,7 @@ use futures::StreamExt;
 use uuid::Uuid;
 
 use crate::error::ApiError;
+use crate::metrics::Running;
 use crate::state::{Shared, now};
 use crate::wire::ChatRequest;
 
@@ -51,7 +52,7 @@ pub(crate) async fn completions(
     let is_streamed = asked.stream.unwrap_or(false);
     let include_usage = asked.stream_options.unwrap_or_default().include_usage;
     let request = read::read(asked, &shared.sampling)?;
-    let mut pieces = piece::pieces(shared.model.stream(request)).peekable();
+    let mut pieces = piece::pieces(shared.model.stream(request), Running::new(Arc::clone(&shared))).peekable();
     if !is_streamed {
         return Ok(Json(whole::whole(reply, pieces.boxed()).await?).into_response());
     }

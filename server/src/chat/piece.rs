@@ -5,6 +5,7 @@ use glassbox_model::{Delta, DeltaStream, FinishReason};
 use uuid::Uuid;
 
 use crate::error::ApiError;
+use crate::metrics::{End, Running};
 use crate::wire::{FunctionCall, PromptDetails, ToolCallEntry, Usage};
 
 /// A piece of a reply.
@@ -17,7 +18,7 @@ pub(super) enum Piece {
 }
 
 /// The pieces of a reply. The last one is an end or an error.
-pub(super) fn pieces(deltas: DeltaStream) -> BoxStream<'static, Result<Piece, ApiError>> {
+pub(super) fn pieces(deltas: DeltaStream, mut running: Running) -> BoxStream<'static, Result<Piece, ApiError>> {
     let mut called = false;
     deltas
         .filter_map(move |delta| {
@@ -25,9 +26,23 @@ pub(super) fn pieces(deltas: DeltaStream) -> BoxStream<'static, Result<Piece, Ap
                 Err(error) => Some(Err(error.into())),
                 Ok(delta) => read(delta, &mut called).map(Ok),
             };
+            match &piece {
+                Some(Ok(Piece::End { reason, usage })) => running.ended(end(reason), Some(usage)),
+                Some(Ok(_)) => running.piece(),
+                Some(Err(_)) => running.ended(End::error, None),
+                None => {}
+            }
             std::future::ready(piece)
         })
         .boxed()
+}
+
+fn end(reason: &str) -> End {
+    match reason {
+        "tool_calls" => End::tool_calls,
+        "length" => End::length,
+        _ => End::stop,
+    }
 }
 
 fn read(delta: Delta, called: &mut bool) -> Option<Piece> {
