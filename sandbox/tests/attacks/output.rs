@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use glassbox_sandbox::{Backend, Output};
+use glassbox_sandbox::{Backend, Execution, Output};
 
 use super::{Fate::*, attack, or_slow, shown_bytes};
 
@@ -27,10 +27,12 @@ pub async fn fifty_megabytes_printed(backend: Under<'_>) {
 
 pub async fn error_stream_flooded(backend: Under<'_>) {
     let source = "import sys\nwhile True: sys.stderr.write('y' * 100_000)";
-    // A kernel gathers it in its own memory.
+    // A kernel gathers it in its own memory, and where that ends first nothing of it was sent.
     let ran = attack(backend, source, &[Interrupted, Killed, Raises("MemoryError")]).await;
     assert!(shown_bytes(&ran) < KEPT, "{} bytes were kept", shown_bytes(&ran));
-    assert!(truncated(&ran.outputs, "stderr") > 0);
+    if ran.execution == Execution::Interrupted {
+        assert!(truncated(&ran.outputs, "stderr") > 0, "{:?}", ran.outputs.len());
+    }
 }
 
 pub async fn displays_flooded(backend: Under<'_>) {
