@@ -267,3 +267,53 @@ async fn an_unknown_program_is_named_and_is_no_want_of_walls() {
         }
     }
 }
+
+/// Runs the test of this name once more, as root of a user namespace that an ordinary user made, after `first` in a shell.
+/// Gives what it wrote, or nothing where this is that run already.
+fn again_as_other_root(name: &str, first: &str) -> Option<String> {
+    const MARK: &str = "AS_OTHER_ROOT";
+    if std::env::var_os(MARK).is_some() {
+        return None;
+    }
+    // Where that user can read it.
+    let folder = tempfile::Builder::new().permissions(std::os::unix::fs::PermissionsExt::from_mode(0o755)).tempdir();
+    let this = folder.as_ref().unwrap().path().join("tests");
+    std::fs::copy(std::env::current_exe().unwrap(), &this).unwrap();
+    let shell = format!("{first} exec {} --exact {name} --nocapture", this.display());
+    let ordinary: &[&str] = if rustix::process::getuid().is_root() {
+        &["setpriv", "--reuid=60001", "--regid=60001", "--clear-groups", "unshare", "-r"]
+    } else {
+        &["unshare", "-r"]
+    };
+    let mut command = std::process::Command::new(ordinary[0]);
+    command.args(&ordinary[1..]).args(["sh", "-c", &shell]).env(MARK, "1").current_dir("/");
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.contains("1 passed"), "{said}");
+    Some(said)
+}
+
+/// In a container, say: the user is called root, and is counted as any other.
+#[tokio::test]
+async fn root_without_a_control_group_is_kept_in_where_its_processes_are_counted() {
+    let name = "root_without_a_control_group_is_kept_in_where_its_processes_are_counted";
+    if again_as_other_root(name, "").is_none() {
+        assert!(rustix::process::getuid().is_root());
+        let bomb = "import os, time\nn = 0\ntry:\n    while n < 2000:\n        if os.fork() == 0: time.sleep(1000)\n        n += 1\nexcept OSError as e: print(n < 200, e.errno)";
+        assert_eq!(run(bomb).await, "True 11\n");
+    }
+}
+
+#[tokio::test]
+async fn all_walls_that_are_missing_are_named() {
+    let name = "all_walls_that_are_missing_are_named";
+    let first = "echo 0 > /proc/sys/user/max_net_namespaces; echo 0 > /proc/sys/user/max_uts_namespaces;";
+    if again_as_other_root(name, first).is_none() {
+        let problem = match probe().await.unwrap_err() {
+            InterpreterError::NotIsolated { problem } => problem,
+            other => panic!("{other:?}"),
+        };
+        assert!(problem.contains("no network namespace") && problem.contains("no UTS namespace"), "{problem}");
+        assert!(!problem.contains("no mount namespace") && !problem.contains("Landlock"), "{problem}");
+    }
+}

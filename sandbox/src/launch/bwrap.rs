@@ -27,9 +27,9 @@ use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg,
 use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, pidfd_open, pidfd_send_signal, waitid};
 use serde::Deserialize;
 
-use super::job::{self, Bind, Job, MARK, Start};
+use super::job::{self, Bind, Cgroup, Job, MARK, Start};
 use super::launcher::{INSIDE, INSIDE_ID, command, failed};
-use super::{launcher, root, sys, wall::Walls};
+use super::{launcher, root, survey, sys, wall::Walls};
 
 /// The inner launcher's file inside.
 const INNER: &str = "/.launcher";
@@ -168,6 +168,9 @@ fn go_on(job: &Job, control: &mut UnixStream) -> Result<Box<dyn Error>, Box<dyn 
     let Start::Program { argv, env, cwd } = &job.start else { return Err("bwrap starts programs only".into()) };
     // Says who this is.
     control.write_all(&[0])?;
+    if let Cgroup::None(problem) = &job.cgroup {
+        survey::counted(problem)?;
+    }
     let walls = Walls::new(&job.binds, false, job.resources)?;
     let mut command = command(argv, env, cwd, job.piped)?;
     walls.close()?;

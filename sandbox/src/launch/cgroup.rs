@@ -11,13 +11,24 @@ pub(super) struct Group {
 }
 
 impl Group {
-    /// Makes one below the group of this process that holds `processes`.
+    /// Makes one that holds `processes`: below the group of this process, or below the nearest above it that may have
+    /// one. In version 2 a group with processes in it has none below that hold anything.
     pub(super) fn new(processes: u64) -> Result<Self, String> {
+        let mut problem = "no control group of process numbers is mounted".to_owned();
+        for parent in parents() {
+            match Self::below(&parent, processes) {
+                Ok(group) => return Ok(group),
+                Err(error) => problem = error,
+            }
+        }
+        Err(problem)
+    }
+
+    fn below(parent: &Path, processes: u64) -> Result<Self, String> {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
-        let own = own().ok_or("no control group of process numbers is mounted")?;
-        sweep(&own);
+        sweep(parent);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let folder = own.join(format!("glassbox-{}-{number}", std::process::id()));
+        let folder = parent.join(format!("glassbox-{}-{number}", std::process::id()));
         let made = |error: std::io::Error| format!("{}: {error}", folder.display());
         fs::create_dir(&folder).map_err(made)?;
         let group = Self { folder: folder.clone() };
@@ -38,26 +49,27 @@ impl Drop for Group {
     }
 }
 
-/// The folder of this process's group, of version 1 or 2.
-fn own() -> Option<PathBuf> {
-    let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
-    let folder = |line: &str| {
+/// The groups that may have one below them that counts processes, the nearest first.
+fn parents() -> Vec<PathBuf> {
+    let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    let folders = |line: &str| {
         let mut parts = line.splitn(3, ':').skip(1);
         let (controllers, path) = (parts.next()?, parts.next()?.trim_start_matches('/'));
-        let root = match controllers {
-            "" => Path::new("/sys/fs/cgroup"),
-            named if named.split(',').any(|name| name == "pids") => Path::new("/sys/fs/cgroup/pids"),
-            _ => return None,
+        if controllers.split(',').any(|name| name == "pids") {
+            let folder = Path::new("/sys/fs/cgroup/pids").join(path);
+            return folder.join("cgroup.procs").exists().then(|| vec![folder]);
+        }
+        // Version 2: a group has the controller only if its parent hands it down.
+        let hands_down = |folder: &Path| {
+            let named = fs::read_to_string(folder.join("cgroup.subtree_control")).unwrap_or_default();
+            named.split_whitespace().any(|name| name == "pids")
         };
-        let folder = root.join(path);
-        // A group of version 2 has the controller only if its parent hands it down.
-        let usable = folder.join("cgroup.procs").exists()
-            && (!controllers.is_empty()
-                || fs::read_to_string(folder.join("cgroup.subtree_control"))
-                    .is_ok_and(|named| named.split_whitespace().any(|name| name == "pids")));
-        usable.then_some(folder)
+        let root = Path::new("/sys/fs/cgroup");
+        let own = root.join(path);
+        let all = own.ancestors().take_while(|folder| folder.starts_with(root)).filter(|folder| hands_down(folder));
+        controllers.is_empty().then(|| all.map(Path::to_owned).collect())
     };
-    groups.lines().find_map(folder)
+    groups.lines().filter_map(folders).flatten().collect()
 }
 
 /// Removes groups that were left by hosts that were killed. A group with processes in it stays.

@@ -14,7 +14,7 @@ use tokio::time::timeout;
 #[cfg(feature = "wasm")]
 use super::WorkerPlan;
 use super::cgroup::Group;
-use super::job::{self, Answer, Bind, Job, MARK, Start};
+use super::job::{self, Answer, Bind, Cgroup, Job, MARK, Start};
 use super::{Plan, sys};
 use crate::InterpreterError;
 
@@ -58,8 +58,11 @@ fn not_isolated(problem: impl ToString) -> InterpreterError {
 
 impl Child {
     pub(super) async fn spawn(mut job: Job) -> Result<Self, InterpreterError> {
-        let group = group(job.resources.processes)?;
-        job.cgroup = group.as_ref().map(Group::entrance);
+        // Where there is none, the launcher looks whether the resource limit does it.
+        let group = Group::new(job.resources.processes);
+        job.cgroup = group
+            .as_ref()
+            .map_or_else(|problem| Cgroup::None(problem.clone()), |group| Cgroup::Entrance(group.entrance()));
         // The linker leaves out what nobody names.
         black_box(&sys::ENTRY);
         let (control, theirs) = UnixStream::pair().map_err(not_isolated)?;
@@ -89,7 +92,7 @@ impl Child {
         })?;
         match answer {
             Answer::Runs(pid) => {
-                Ok(Self { stderr: launcher.stderr.take(), launcher, control, pid, stream, _group: group })
+                Ok(Self { stderr: launcher.stderr.take(), launcher, control, pid, stream, _group: group.ok() })
             }
             Answer::NoProgram(program) => Err(InterpreterError::NoProgram { program }),
             Answer::Failed(problem) => {
@@ -136,18 +139,6 @@ impl Child {
     }
 }
 
-/// The control group that holds the number of processes. The resource limit alone does it for users but root.
-fn group(processes: u64) -> Result<Option<Group>, InterpreterError> {
-    match Group::new(processes) {
-        Ok(group) => Ok(Some(group)),
-        Err(_) if !rustix::process::getuid().is_root() => Ok(None),
-        Err(problem) => {
-            let problem = format!("root's processes are not counted without a control group ({problem})");
-            Err(InterpreterError::NotIsolated { problem })
-        }
-    }
-}
-
 /// The job of a plan.
 pub(super) fn job(plan: Plan) -> Job {
     let same = |paths: Vec<_>, writable| {
@@ -162,9 +153,14 @@ pub(super) fn job(plan: Plan) -> Job {
         scratch: None,
         resources: plan.resources,
         bwrap: None,
-        cgroup: None,
+        cgroup: Cgroup::None(String::new()),
         piped: plan.piped,
     }
+}
+
+/// The job that says what walls are missing for a plan.
+pub(super) fn survey_job(plan: Plan) -> Job {
+    Job { start: Start::Survey, ..job(plan) }
 }
 
 /// The job of a plan, with namespaces and root by `bwrap`.
@@ -188,7 +184,7 @@ pub(super) fn worker_job(plan: WorkerPlan) -> Job {
         scratch: Some(plan.scratch),
         resources: plan.resources,
         bwrap: None,
-        cgroup: None,
+        cgroup: Cgroup::None(String::new()),
         piped: true,
     }
 }

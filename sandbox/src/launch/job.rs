@@ -47,6 +47,17 @@ pub(super) enum Start {
     /// The worker, which is in this program already: no file of it need be seen inside.
     #[cfg(feature = "wasm")]
     Worker,
+    /// Nothing: what walls are missing is answered.
+    Survey,
+}
+
+/// The control group of a job.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) enum Cgroup {
+    /// The file that takes the launcher into it.
+    Entrance(PathBuf),
+    /// There is none, and why; a resource limit must do.
+    None(String),
 }
 
 /// A folder in memory that may be written.
@@ -70,8 +81,8 @@ pub(super) struct Job {
     pub(super) resources: Resources,
     /// The `bwrap` that makes the namespaces and the root, in place of the launcher.
     pub(super) bwrap: Option<PathBuf>,
-    /// The file that takes the launcher into its control group.
-    pub(super) cgroup: Option<PathBuf>,
+    /// What holds the number of processes.
+    pub(super) cgroup: Cgroup,
     /// The program's standard input is the same socket as its standard output.
     pub(super) piped: bool,
 }

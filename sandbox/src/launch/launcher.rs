@@ -24,9 +24,9 @@ use rustix::process::{
     pidfd_open, waitid, waitpid,
 };
 
-use super::job::{self, Answer, Job, MARK, Start};
+use super::job::{self, Answer, Cgroup, Job, MARK, Start};
 use super::sys::{self, Fork};
-use super::{bwrap, root, wall::Walls};
+use super::{bwrap, root, survey, wall::Walls};
 
 /// The user and group inside. Not 0: root in a user namespace has capabilities there.
 pub(super) const INSIDE_ID: u32 = 1000;
@@ -103,18 +103,24 @@ pub(super) fn command(
 
 /// Starts the program.
 fn start(job: &Job) -> Result<Started, Box<dyn Error>> {
-    if let Some(group) = &job.cgroup {
+    if matches!(job.start, Start::Survey) {
+        return Err(survey::missing(job).join("; ").into());
+    }
+    if let Cgroup::Entrance(group) = &job.cgroup {
         std::fs::write(group, "0").map_err(|error| format!("the control group {}: {error}", group.display()))?;
     }
     if let Some(bwrap) = &job.bwrap {
         return bwrap::start(bwrap, job).map(Started::Bwrap);
     }
-    leave()?;
+    leave(OTHERS)?;
     let binds = root::binds(&job.binds, job.system);
     root::build(&binds, job.scratch, job.resources.file_size)?;
     let first = fork_first()?;
     root::enter()?;
     sys::undumpable()?;
+    if let Cgroup::None(problem) = &job.cgroup {
+        survey::counted(problem)?;
+    }
     let walls = Walls::new(&binds, job.scratch.is_some(), job.resources)?;
     let program = match &job.start {
         Start::Program { argv, env, cwd } => {
@@ -125,6 +131,7 @@ fn start(job: &Job) -> Result<Started, Box<dyn Error>> {
         }
         #[cfg(feature = "wasm")]
         Start::Worker => fork_worker(&walls)?,
+        Start::Survey => return Err("a survey starts nothing".into()),
     };
     Ok(Started::Ours { first, program })
 }
@@ -145,16 +152,15 @@ fn fork_worker(walls: &Walls) -> Result<Pid, Box<dyn Error>> {
     )
 }
 
-/// Leaves all namespaces of the host but that of times and control groups.
-fn leave() -> Result<(), String> {
+/// All namespaces but those of users, times and control groups.
+pub(super) const OTHERS: libc::c_int =
+    libc::CLONE_NEWNS | libc::CLONE_NEWPID | libc::CLONE_NEWNET | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS;
+
+/// Leaves the host's namespace of users, and these others.
+pub(super) fn leave(others: libc::c_int) -> Result<(), String> {
     let (uid, gid) = (getuid().as_raw(), getgid().as_raw());
-    let flags = libc::CLONE_NEWUSER
-        | libc::CLONE_NEWNS
-        | libc::CLONE_NEWPID
-        | libc::CLONE_NEWNET
-        | libc::CLONE_NEWIPC
-        | libc::CLONE_NEWUTS;
-    sys::unshare(flags).map_err(|error| format!("this host gives no user namespaces ({error})"))?;
+    sys::unshare(libc::CLONE_NEWUSER | others)
+        .map_err(|error| format!("this host gives no user namespaces ({error})"))?;
     let map = |file: &str, text: String| {
         std::fs::write(format!("/proc/self/{file}"), text).map_err(|error| format!("/proc/self/{file}: {error}"))
     };
@@ -164,7 +170,7 @@ fn leave() -> Result<(), String> {
 }
 
 /// Forks the first process of the namespace, and waits until it has mounted `/proc`.
-fn fork_first() -> Result<Pid, Box<dyn Error>> {
+pub(super) fn fork_first() -> Result<Pid, Box<dyn Error>> {
     let ready = || sys::die_with_parent().and_then(|()| root::mount_proc()).and_then(|()| sys::undumpable());
     fork_ready("a process namespace of its own", ready, || {
         // Among them the program's output, which must end with the program.

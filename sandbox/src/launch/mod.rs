@@ -22,6 +22,7 @@ mod child;
 mod job;
 mod launcher;
 mod root;
+mod survey;
 mod sys;
 mod syscalls;
 mod wall;
@@ -116,7 +117,7 @@ impl WorkerPlan {
 /// Whether this host can keep a program in: starts one that ends at once.
 ///
 /// # Errors
-/// [`InterpreterError::NotIsolated`] with what is missing.
+/// [`InterpreterError::NotIsolated`] with all that is missing.
 pub async fn probe() -> Result<(), InterpreterError> {
     let plan = Plan {
         argv: vec!["/bin/true".into()],
@@ -128,7 +129,20 @@ pub async fn probe() -> Result<(), InterpreterError> {
         resources: Resources::from(&Limits::default()),
         piped: false,
     };
-    let status = plan.spawn().await?.wait().await.map_err(InterpreterError::backend)?;
+    let mut child = match plan.clone().spawn().await {
+        Ok(child) => child,
+        // It stopped at the first wall that is missing. A survey starts nothing, and fails with the list.
+        Err(InterpreterError::NotIsolated { problem: first }) => {
+            return match Child::spawn(child::survey_job(plan)).await {
+                Err(InterpreterError::NotIsolated { problem }) if !problem.is_empty() => {
+                    Err(InterpreterError::NotIsolated { problem })
+                }
+                _ => Err(InterpreterError::NotIsolated { problem: first }),
+            };
+        }
+        Err(other) => return Err(other),
+    };
+    let status = child.wait().await.map_err(InterpreterError::backend)?;
     if status.success() {
         return Ok(());
     }

@@ -14,6 +14,22 @@ use seccompiler::BpfProgram;
 use super::job::{Bind, Resources};
 use super::{sys, syscalls};
 
+const NO_LANDLOCK: &str = "this kernel has no Landlock (Linux 5.13 or later, with `landlock` in its `lsm`)";
+
+/// Puts this process behind an empty Landlock ruleset, to see whether there is such a thing.
+pub(super) fn landlock() -> Result<(), Box<dyn std::error::Error>> {
+    let rules = Ruleset::default().set_compatibility(CompatLevel::BestEffort);
+    let status = rules.handle_access(AccessFs::from_all(ABI::V6))?.create()?.restrict_self()?;
+    if status.ruleset == RulesetStatus::NotEnforced { Err(NO_LANDLOCK.into()) } else { Ok(()) }
+}
+
+/// Puts this process behind the filter of system calls.
+pub(super) fn filter() -> Result<(), Box<dyn std::error::Error>> {
+    let filters = syscalls::filters()?;
+    let applied = filters.iter().try_for_each(|filter| seccompiler::apply_filter(filter));
+    Ok(applied.map_err(|error| format!("no filter of system calls ({error})"))?)
+}
+
 /// Everything that is applied between fork and exec.
 pub(super) struct Walls {
     files: RulesetCreated,
@@ -60,9 +76,7 @@ impl Walls {
         }
         let files = self.files.try_clone()?.restrict_self().map_err(io::Error::other)?;
         if files.ruleset == RulesetStatus::NotEnforced {
-            return Err(io::Error::other(
-                "this kernel has no Landlock (Linux 5.13 or later, with `landlock` in its `lsm`)",
-            ));
+            return Err(io::Error::other(NO_LANDLOCK));
         }
         self.calls.iter().try_for_each(|filter| seccompiler::apply_filter(filter).map_err(io::Error::other))
     }
