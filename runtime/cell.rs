@@ -156,13 +156,16 @@ fn own_frames(lines: &[&str]) -> String {
     let mut shown: Vec<String> = Vec::new();
     let mut hidden = 0_usize;
     let mut inside_library = false;
+    let grouped = lines.iter().any(|line| line.contains("Exception Group Traceback"));
     for line in lines {
-        let head = line.trim_start();
+        let inner = if grouped { without_margin(line) } else { line };
+        let head = inner.trim_start();
         let frame = head.starts_with("File ") || head.starts_with("Cell In");
         if frame {
             inside_library = !own(head);
             hidden += usize::from(inside_library);
-        } else if !line.is_empty() && !line.starts_with(|c: char| c.is_whitespace() || c == '-' || c.is_ascii_digit()) {
+        } else if !inner.is_empty() && !inner.starts_with(|c: char| c.is_whitespace() || c == '-' || c.is_ascii_digit())
+        {
             inside_library = false;
         }
         if inside_library {
@@ -178,6 +181,17 @@ fn own_frames(lines: &[&str]) -> String {
         shown.push(frames_left_out(hidden));
     }
     shown.join("\n")
+}
+
+/// A line without the margin of `|` that the members of an exception group stand behind.
+fn without_margin(line: &str) -> &str {
+    let inner = line.trim_start();
+    match inner.strip_prefix('|') {
+        Some(rest) => rest.strip_prefix(' ').unwrap_or(rest),
+        // Between two members.
+        None if inner.starts_with('+') => inner,
+        None => line,
+    }
 }
 
 fn frames_left_out(count: usize) -> String {

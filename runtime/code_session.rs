@@ -23,7 +23,7 @@ pub(crate) struct CodeSession {
 struct State {
     open: Option<Arc<Open>>,
     /// Files as they were after the last cell or upload.
-    files: BTreeMap<String, u64>,
+    files: Files,
 }
 
 /// An open session, closed with its last conversation.
@@ -56,7 +56,7 @@ pub(crate) struct Ready {
 /// What a cell did to the session's files.
 #[derive(Debug, Default)]
 pub(crate) struct Changes {
-    /// New ones and such of another size, in order of their paths.
+    /// New ones and such that were written again, in order of their paths.
     pub(crate) files: Vec<FileInfo>,
 }
 
@@ -113,8 +113,8 @@ impl CodeSession {
         let mut state = self.state.lock().await;
         let Some(open) = &state.open else { return Changes::default() };
         let now = files(open.interpreter.as_ref()).await;
-        let changed = now.iter().filter(|(path, bytes)| state.files.get(*path) != Some(*bytes));
-        let changed = changed.map(|(path, bytes)| FileInfo { path: path.clone(), bytes: *bytes }).collect();
+        let changed = now.iter().filter(|(path, state_of)| state.files.get(*path) != Some(*state_of));
+        let changed = changed.map(|(path, (bytes, _))| FileInfo::new(path, *bytes)).collect();
         state.files = now;
         Changes { files: changed }
     }
@@ -134,16 +134,19 @@ impl Changes {
     }
 }
 
+/// Sizes and versions of files, by path.
+type Files = BTreeMap<String, (u64, String)>;
+
 /// The files by path; none where the backend has none or cannot tell.
-async fn files(interpreter: &dyn Interpreter) -> BTreeMap<String, u64> {
+async fn files(interpreter: &dyn Interpreter) -> Files {
     if !interpreter.capabilities().files {
-        return BTreeMap::new();
+        return Files::new();
     }
     match interpreter.list_files().await {
-        Ok(files) => files.into_iter().map(|file| (file.path, file.bytes)).collect(),
+        Ok(files) => files.into_iter().map(|file| (file.path, (file.bytes, file.version))).collect(),
         Err(error) => {
             tracing::warn!(%error, "the interpreter's files could not be listed");
-            BTreeMap::new()
+            Files::new()
         }
     }
 }

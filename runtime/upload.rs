@@ -15,7 +15,7 @@ pub(crate) fn file(name: &str, data: &[u8]) -> Result<FileInfo, InterpreterError
     if name.contains(['/', '\\']) || name.chars().any(char::is_control) {
         return Err(bad("an upload has a plain file name, without folders"));
     }
-    Ok(FileInfo { path: format!("{FOLDER}/{name}"), bytes: data.len() as u64 })
+    Ok(FileInfo::new(format!("{FOLDER}/{name}"), data.len() as u64))
 }
 
 /// The message with the files announced before it, in the form that ChatGLM3's code interpreter was trained with.

@@ -192,7 +192,14 @@ impl Folder {
         let mut files = Vec::new();
         let walked = self.walk(&mut |item| {
             if item.kind == FileType::RegularFile {
-                files.push(FileInfo { path: item.path, bytes: u64::try_from(item.stat.st_size).unwrap_or_default() });
+                let stat = &item.stat;
+                // A program cannot set the time of change.
+                let version = format!("{}-{}.{}", stat.st_ino, stat.st_ctime, stat.st_ctime_nsec);
+                files.push(FileInfo {
+                    path: item.path,
+                    bytes: u64::try_from(stat.st_size).unwrap_or_default(),
+                    version,
+                });
             }
         });
         walked.map_err(InterpreterError::backend)?;

@@ -57,6 +57,16 @@ pub struct FileInfo {
     pub path: String,
     /// Size in bytes.
     pub bytes: u64,
+    /// Another after each write, whatever the size. To be compared and not read; empty where the backend cannot tell.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub version: String,
+}
+
+impl FileInfo {
+    /// A file whose version is not known.
+    pub fn new(path: impl Into<String>, bytes: u64) -> Self {
+        Self { path: path.into(), bytes, version: String::new() }
+    }
 }
 
 /// Opens sessions. Cheap to share; whatever is slow (compiling, loading) is done once for all sessions.

@@ -11,6 +11,8 @@ mod folder;
 mod fuzz;
 #[cfg(feature = "wasm")]
 mod guest;
+#[cfg(any(feature = "wasm", feature = "jupyter"))]
+mod hex;
 mod host;
 mod interpreter;
 #[cfg(feature = "jupyter")]

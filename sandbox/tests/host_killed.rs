@@ -14,7 +14,7 @@
     reason = "a test may panic; its helpers are shared between test files"
 )]
 
-mod kernels;
+mod backends;
 mod suite;
 
 use std::collections::BTreeMap;
@@ -22,12 +22,10 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use futures::StreamExt;
-use glassbox_sandbox::jupyter::{Isolation, Jupyter};
-use glassbox_sandbox::{Backend, ExecuteRequest, Sandbox, Worker};
+use glassbox_sandbox::{ExecuteRequest, Limits};
 
 /// Set for the process that is to be killed: what its sessions do.
 const ROLE: &str = "GLASSBOX_TEST_HOST";
@@ -50,19 +48,16 @@ async fn host() {
         Ok("idle") => false,
         other => panic!("{ROLE} is {other:?}"),
     };
-    let kernel = |isolation| {
-        let builder = Jupyter::builder().kernel("python3").environment(kernels::environment());
-        Arc::new(builder.isolation(isolation).build().unwrap()) as Arc<dyn Backend>
-    };
-    let backends: [Arc<dyn Backend>; 4] = [
-        kernel(Isolation::Sandboxed),
-        kernel(Isolation::Unsandboxed),
-        Arc::new(Worker::builder().build().unwrap()),
-        Arc::new(Sandbox::python().unwrap()),
+    let limits = Limits::default();
+    let all = [
+        backends::kept_kernel(limits).await,
+        backends::free_kernel(limits).await,
+        backends::worker(limits).await,
+        backends::wasm(limits).await,
     ];
     let mut sessions = Vec::new();
     let mut cells = Vec::new();
-    for backend in &backends {
+    for backend in &all {
         let session = backend.open().await.unwrap();
         suite::prints(&session, "open('left.txt', 'w').write('left')\nNone").await;
         if busy {
@@ -79,7 +74,7 @@ async fn host() {
 
 /// Starts it with its temporary files in `temp`, and waits until its sessions are there.
 fn start(temp: &Path, role: &str) -> Child {
-    kernels::environment();
+    backends::environment();
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["--ignored", "--exact", "host", "--nocapture", "--test-threads", "1"])
         .env(ROLE, role)

@@ -12,7 +12,7 @@
     reason = "a test may panic; its helpers are shared between test files"
 )]
 
-mod kernels;
+mod backends;
 #[macro_use]
 mod suite;
 
@@ -25,7 +25,7 @@ use glassbox_sandbox::{Backend, ExecuteRequest, Execution, Interpreter, Interpre
 use suite::{collect, prints, run, works};
 
 fn builder() -> JupyterBuilder {
-    Jupyter::builder().kernel("python3").environment(kernels::environment()).isolation(Isolation::Unsandboxed)
+    backends::kernel(Isolation::Unsandboxed)
 }
 
 async fn open() -> Arc<dyn Interpreter> {
@@ -90,7 +90,7 @@ async fn a_kernel_that_speaks_no_zeromq_is_given_up() {
 
 #[tokio::test]
 async fn a_kernel_is_kept_in_or_refused_and_never_runs_in_the_open_by_default() {
-    let jupyter = Jupyter::builder().environment(kernels::environment()).kernel("python3").build().unwrap();
+    let jupyter = Jupyter::builder().environment(backends::environment()).kernel("python3").build().unwrap();
     assert!(jupyter.capabilities().isolated);
     match jupyter.open().await {
         Err(InterpreterError::NotIsolated { problem }) => assert!(!problem.is_empty()),

@@ -12,7 +12,7 @@
     reason = "a test may panic; its helpers are shared between test files"
 )]
 
-mod kernels;
+mod backends;
 #[macro_use]
 mod suite;
 
@@ -49,7 +49,7 @@ impl Server {
         let home = root.path().join("home");
         let files = root.path().join("files");
         std::fs::create_dir_all(&files).unwrap();
-        let bin = kernels::environment().join("bin");
+        let bin = backends::environment().join("bin");
         // Stops itself when the test process is gone: a static is never dropped.
         let watch = format!(
             "import os, threading, time\nparent = {}\ndef watch():\n    while os.getppid() == parent: time.sleep(0.5)\n    os._exit(0)\n\
@@ -93,49 +93,38 @@ async fn backend(limits: Limits) -> Arc<dyn Backend> {
     Arc::new(Jupyter::remote(url, Some(TOKEN.into())).kernel("python3").limits(limits).connect().await.unwrap())
 }
 
-behaves!(backend, cells: [
-    outputs_come_in_the_order_in_which_they_were_made,
-    outputs_come_while_the_cell_runs,
-    variables_stay_from_cell_to_cell,
-    an_exception_has_its_name_its_message_and_the_line_of_the_cell,
-    a_syntax_error_is_an_exception,
-    text_of_any_script_passes,
-    a_last_value_of_none_or_with_a_semicolon_is_not_shown,
-    values_show_themselves_in_their_own_forms,
-    displays_are_updated_and_cleared,
-    a_cell_may_await,
-    output_past_the_limit_is_counted,
-    leaving_a_program_is_no_end_of_the_session,
-    input_is_answered,
-    input_that_nobody_answers_is_an_exception,
-    cells_wait_for_each_other_in_order,
-    sessions_are_apart,
-]);
-behaves!(backend, ends: [
-    a_loop_is_interrupted_at_the_time_limit,
-    a_sleep_is_interrupted_at_the_time_limit,
-    what_does_not_heed_an_interrupt_is_killed,
-    a_cancelled_cell_ends,
-    a_dropped_stream_ends_the_cell,
-    an_interrupt_from_outside_ends_the_cell,
-    a_cell_cancelled_before_it_begins_does_not_run,
-    a_restart_forgets_everything,
-    a_closed_session_says_so,
-]);
-// Not `a_link_out_of_the_session_is_not_followed`: whose links a server follows is the server's matter, and the files
-// behind them are its own.
-behaves!(backend, files: [
-    files_are_put_read_written_and_got,
-    files_are_listed_in_order,
-    a_path_out_of_the_session_is_refused,
-    a_missing_file_is_named,
-]);
-behaves!(backend, states: [
-    a_state_is_saved_and_restored,
-    a_state_survives_as_bytes_in_a_new_session,
-    a_fork_goes_its_own_way,
-    a_foreign_snapshot_is_refused_and_changes_nothing,
-]);
+behaves!(backend, but_for_links);
+
+/// A gateway has kernels and no files. Its address, with `?token=…` where it wants one, is in `GLASSBOX_TEST_GATEWAY`.
+async fn gateway(limits: Limits) -> Arc<dyn Backend> {
+    let url = std::env::var("GLASSBOX_TEST_GATEWAY").expect("GLASSBOX_TEST_GATEWAY");
+    Arc::new(Jupyter::remote(url, None).kernel("python3").limits(limits).without_files().connect().await.unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs a Jupyter Enterprise Gateway"]
+async fn kernels_behind_a_gateway_without_files_behave() {
+    use suite::{cells, ends};
+    cells::outputs_come_in_the_order_in_which_they_were_made(gateway).await;
+    cells::outputs_come_while_the_cell_runs(gateway).await;
+    cells::variables_stay_from_cell_to_cell(gateway).await;
+    cells::an_exception_has_its_name_its_message_and_the_line_of_the_cell(gateway).await;
+    cells::values_show_themselves_in_their_own_forms(gateway).await;
+    cells::output_past_the_limit_is_counted(gateway).await;
+    cells::leaving_a_program_is_no_end_of_the_session(gateway).await;
+    cells::input_is_answered(gateway).await;
+    ends::a_loop_is_interrupted_at_the_time_limit(gateway).await;
+    ends::what_does_not_heed_an_interrupt_is_killed(gateway).await;
+    ends::a_cancelled_cell_ends(gateway).await;
+    ends::a_dropped_stream_ends_the_cell(gateway).await;
+    ends::a_closed_session_says_so(gateway).await;
+    let session = gateway(Limits::default()).await.open().await.unwrap();
+    assert!(matches!(session.list_files().await, Err(InterpreterError::Unsupported { .. })));
+    run(&session, "x = 1").await;
+    let ran = run(&session, "import os; os._exit(9)").await;
+    assert_eq!(ran.execution, Execution::Restarted);
+    assert_eq!(prints(&session, "print(x)").await, "1\n");
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_wrong_token_a_wrong_kernel_and_a_wrong_address_are_told() {

@@ -1,30 +1,11 @@
 //! CPython in WebAssembly behaves as every backend does.
-//!
-//! Needs what `glassbox setup` makes.
 
 #![cfg(feature = "wasm")]
-#![allow(
-    unreachable_pub,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::string_slice,
-    reason = "a test may panic; its helpers are shared between test files"
-)]
 
+mod backends;
 #[macro_use]
 mod suite;
 
-use std::sync::Arc;
+use backends::wasm;
 
-use glassbox_sandbox::wasm::Sandbox;
-use glassbox_sandbox::{Backend, Limits};
-
-async fn backend(limits: Limits) -> Arc<dyn Backend> {
-    let sandbox = Sandbox::builder().limits(limits).build();
-    let sandbox = sandbox.unwrap_or_else(|error| panic!("{error}; hint: {}", error.hint().unwrap_or_default()));
-    Arc::new(sandbox)
-}
-
-behaves!(backend);
+behaves!(wasm);

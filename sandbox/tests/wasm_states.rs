@@ -14,6 +14,7 @@
     reason = "a test may panic; its helpers are shared between test files"
 )]
 
+mod backends;
 mod suite;
 
 use std::sync::Arc;
@@ -27,9 +28,7 @@ use glassbox_sandbox::{
 use suite::{Ran, collect, prints, run, works};
 
 async fn open(builder: Builder) -> Arc<dyn Interpreter> {
-    let sandbox = builder.build();
-    let sandbox = sandbox.unwrap_or_else(|error| panic!("{error}; hint: {}", error.hint().unwrap_or_default()));
-    sandbox.open().await.unwrap()
+    backends::built(builder.build()).open().await.unwrap()
 }
 
 async fn limited(limits: Limits) -> Arc<dyn Interpreter> {

@@ -13,6 +13,7 @@
     reason = "a test may panic; its helpers are shared between test files"
 )]
 
+mod backends;
 #[macro_use]
 mod suite;
 
@@ -21,15 +22,11 @@ use std::sync::Arc;
 use futures::StreamExt as _;
 use glassbox_sandbox::{Backend, ExecuteRequest, Execution, Interpreter, Limits, Output, Recovery, Worker};
 
+use backends::worker as backend;
 use suite::{Ran, collect, prints, run, works};
 
 fn worker(limits: Limits, sessions: usize) -> Worker {
-    let worker = Worker::builder().limits(limits).sessions_per_worker(sessions).build();
-    worker.unwrap_or_else(|error| panic!("{error}; hint: {}", error.hint().unwrap_or_default()))
-}
-
-async fn backend(limits: Limits) -> Arc<dyn Backend> {
-    Arc::new(worker(limits, 1))
+    backends::built(Worker::builder().limits(limits).sessions_per_worker(sessions).build())
 }
 
 behaves!(backend);

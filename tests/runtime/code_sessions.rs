@@ -108,7 +108,7 @@ async fn uploads_are_announced_once_and_files_that_programs_write_are_listed() {
     assert_eq!(session.files().await.unwrap(), []);
     session.upload("in.csv", b"a,b").await.unwrap();
     let events: Vec<Event> = within(session.stream("Sum it up.").try_collect()).await.unwrap();
-    let out = FileInfo { path: "/mnt/data/out.csv".into(), bytes: 3 };
+    let out = FileInfo::new("/mnt/data/out.csv", 3);
     assert!(events.iter().any(|event| matches!(event, Event::CodeFinished { files, .. } if *files == [out.clone()])));
     let reply = within(session.send("How many?")).await.unwrap();
     assert_eq!(reply.code()[0].files, []);

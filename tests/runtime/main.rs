@@ -15,6 +15,8 @@ mod code;
 mod code_repair;
 mod code_sessions;
 mod code_tools;
+#[cfg(feature = "wasm")]
+mod code_wasm;
 mod events;
 mod faults;
 mod sessions;

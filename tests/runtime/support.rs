@@ -325,6 +325,6 @@ impl Interpreter for ScriptedSession {
 
     async fn list_files(&self) -> Result<Vec<FileInfo>, InterpreterError> {
         let files = self.files.lock().unwrap();
-        Ok(files.iter().map(|(path, data)| FileInfo { path: path.clone(), bytes: data.len() as u64 }).collect())
+        Ok(files.iter().map(|(path, data)| FileInfo::new(path, data.len() as u64)).collect())
     }
 }

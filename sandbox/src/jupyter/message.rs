@@ -12,6 +12,7 @@ use sha2::Sha256;
 
 use super::zmtp::Frame;
 use crate::InterpreterError;
+use crate::hex::hex;
 
 /// Between a socket's identities and the message.
 const DELIMITER: &[u8] = b"<IDS|MSG>";
@@ -154,8 +155,7 @@ impl Signer {
     pub(super) fn frames(&self, request: &Request) -> Vec<Vec<u8>> {
         let [header, parent, metadata, content] = &request.parts;
         let mac = self.digest([header, parent, metadata, content]).finalize().into_bytes();
-        let signature: String = mac.iter().map(|byte| format!("{byte:02x}")).collect();
-        let mut frames = vec![DELIMITER.to_vec(), signature.into_bytes()];
+        let mut frames = vec![DELIMITER.to_vec(), hex(&mac).into_bytes()];
         frames.extend(request.parts.iter().cloned());
         frames
     }

@@ -2,14 +2,12 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-use sha2::{Digest, Sha256};
 use zip::ZipArchive;
 
 use crate::InterpreterError;
-use crate::wasm::Home;
+use crate::wasm::{Home, create_private, sums};
 
 /// A file in the wheel.
 pub(super) struct Member {
@@ -47,7 +45,7 @@ fn at(path: &Path) -> impl Fn(io::Error) -> InterpreterError {
 
 /// Makes a folder for this user alone.
 pub(super) fn create_folder(path: &Path) -> Result<(), InterpreterError> {
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(at(path))
+    create_private(path).map_err(at(path))
 }
 
 /// Removes a file, where it is.
@@ -60,14 +58,12 @@ pub(super) fn remove(path: &Path) -> Result<(), InterpreterError> {
 
 /// What is wrong with the file at `path`, which must be `member`.
 pub(super) fn verify(member: &Member, path: &Path) -> Result<(), String> {
-    let mut file = File::open(path).map_err(|error| format!("it cannot be read: {error}"))?;
-    let bytes = file.metadata().map_or(0, |metadata| metadata.len());
+    let unread = |error: io::Error| format!("it cannot be read: {error}");
+    let bytes = fs::metadata(path).map_err(unread)?.len();
     if bytes != member.bytes {
         return Err(format!("it has {bytes} bytes in place of {}", member.bytes));
     }
-    let mut hash = Sha256::new();
-    io::copy(&mut file, &mut hash).map_err(|error| format!("it cannot be read: {error}"))?;
-    let found = hex(&hash.finalize());
+    let found = sums::sha256(path).map_err(unread)?;
     if found == member.sha256 {
         Ok(())
     } else {
@@ -160,9 +156,8 @@ pub(super) fn font_of(home: &Home) -> PathBuf {
 pub(super) fn place_font(home: &Home, font: Option<&Path>) -> Result<(), InterpreterError> {
     let Some(font) = font else { return Ok(()) };
     let target = font_of(home);
-    let length = |path: &Path| fs::metadata(path).map(|metadata| metadata.len()).ok();
-    if length(&target).is_some() && length(&target) == length(font) {
-        return Ok(());
+    if sums::sha256(&target).is_ok_and(|there| sums::sha256(font).is_ok_and(|font| font == there)) {
+        return sums::note_missing(&target).map_err(at(&target));
     }
     create_folder(&home.fonts())?;
     let draft = draft_of(&target);
@@ -171,7 +166,8 @@ pub(super) fn place_font(home: &Home, font: Option<&Path>) -> Result<(), Interpr
         file.write_all(&bytes)?;
         file.sync_all()
     });
-    written.and_then(|()| fs::rename(&draft, &target)).map_err(at(&target))
+    let placed = written.and_then(|()| sums::forget(&target)).and_then(|()| fs::rename(&draft, &target));
+    placed.and_then(|()| sums::note(&target)).map_err(at(&target))
 }
 
 /// Removes drafts (`NAME.draft-PID`) below `folder`, one folder deep. What cannot be removed is in nobody's way.
@@ -189,10 +185,6 @@ fn draft_of(target: &Path) -> PathBuf {
     let mut name = target.file_name().unwrap_or_default().to_owned();
     name.push(".draft");
     target.with_file_name(name)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

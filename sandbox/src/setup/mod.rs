@@ -108,7 +108,7 @@ pub fn set_up(home: &Home, materials: &Materials, tell: &dyn Fn(SetupEvent)) -> 
 fn unpack(home: &Home, materials: &Materials) -> Result<(), InterpreterError> {
     files::unpack(&materials.wheel, &STDLIB, &home.library_zip())?;
     files::unpack_matplotlib(&home.library_zip(), &home.matplotlib_data())?;
-    if !wasm::is_compiled(home) {
+    if wasm::check_compiled(home).is_err() {
         files::unpack(&materials.wheel, &WASM, &home.artifact())?;
     }
     Ok(())
@@ -149,24 +149,28 @@ pub struct Part {
     pub needed: bool,
 }
 
-/// Looks at every part of the sandbox in `home`, reading all its files. Changes nothing.
+/// Looks at every part of the sandbox in `home`: reads all its files, and compares them with the checksums that are known or
+/// that set-up noted. Changes nothing.
 pub fn check(home: &Home) -> Vec<Part> {
     let stdlib = files::verify(&STDLIB, &home.library_zip()).err();
     let data = match &stdlib {
         None => files::matplotlib_is_whole(&home.library_zip(), &home.matplotlib_data()).err(),
         Some(_) => Some("the library that it comes from is missing".to_owned()),
     };
-    let compiled = (!wasm::is_compiled(home)).then(|| "it is not compiled for this machine".to_owned());
+    let compiled = wasm::check_compiled(home).err();
     let mut parts = vec![
         Part { name: "library", path: home.library_zip(), problem: stdlib, needed: true },
         Part { name: "matplotlib data", path: home.matplotlib_data(), problem: data, needed: true },
         Part { name: "machine code", path: home.root().join("compiled"), problem: compiled, needed: true },
     ];
     let font = files::font_of(home);
-    let problem = (!font.is_file()).then(|| "Chinese, Japanese and Korean show as boxes in figures".to_owned());
+    let problem = if font.is_file() {
+        wasm::sums::verify(&font).err()
+    } else {
+        Some("Chinese, Japanese and Korean show as boxes in figures".to_owned())
+    };
     parts.push(Part { name: "font", path: font, problem, needed: false });
-    let built = IMAGES.iter().all(|image| wasm::is_built(home, *image));
-    let problem = (!built).then(|| "they are not built, or for another version".to_owned());
+    let problem = IMAGES.iter().find_map(|image| wasm::check_image(home, *image).err());
     parts.push(Part { name: "warm images", path: home.root().join("images"), problem, needed: true });
     parts
 }

@@ -11,11 +11,13 @@ use wasmtime::component::Component;
 use wasmtime::{Engine, Module};
 
 use crate::InterpreterError;
+use crate::hex::hex;
 
 use super::BACKEND;
 use super::artifact::{Artifact, PYTHON};
-use super::engine::{engine, hex, key};
-use super::home::{Home, check_private, create_private_folder, missing};
+use super::engine::{engine, key};
+use super::home::{Home, check_private, create_private, missing};
+use super::sums;
 
 /// Compiles CPython for this machine, once: about a minute on two cores, 2.2 GB of memory at its peak. Gives at once where
 /// it is done already. The checksum of `HOME/artifacts/python-snapshot.wasm` is verified; the result is written whole or
@@ -26,13 +28,28 @@ use super::home::{Home, check_private, create_private_folder, missing};
 pub fn compile(home: &Home) -> Result<(), InterpreterError> {
     let engine = engine()?;
     let out = home.compiled(&key(&engine, &PYTHON));
-    if load(&engine, &out).is_ok() {
-        return Ok(());
+    let note = |noted: io::Result<()>| noted.map_err(|error| failed(format!("{}: {error}", out.display())));
+    if load(&engine, &out).is_ok() && sums::verify(&out).is_ok() {
+        return note(sums::note_missing(&out));
     }
     let wasm = read_verified(&home.artifact(), &PYTHON)?;
     let code = engine.precompile_module(&wasm).map_err(failed)?;
-    write_private(&out, &code).map_err(|error| failed(format!("{}: {error}", out.display())))?;
+    note(sums::forget(&out).and_then(|()| write_private(&out, &code)).and_then(|()| sums::note(&out)))?;
     load(&engine, &out).map(|_| ())
+}
+
+/// What is wrong with the machine code, every byte of which is read.
+pub(crate) fn check_compiled(home: &Home) -> Result<(), String> {
+    let engine = engine().map_err(|error| error.to_string())?;
+    let path = home.compiled(&key(&engine, &PYTHON));
+    if !path.exists() {
+        return Err("it is not compiled for this machine".to_owned());
+    }
+    load(&engine, &path).map_err(|error| match error {
+        InterpreterError::NotSetUp { problem, .. } => problem,
+        other => other.to_string(),
+    })?;
+    sums::verify(&path)
 }
 
 /// True where CPython is compiled for this machine and this version of Wasmtime.
@@ -78,7 +95,7 @@ pub(super) fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
 
 /// As [`write_private`], with what `fill` writes.
 pub(super) fn write_private_with(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
-    create_private_folder(path)?;
+    path.parent().map_or(Ok(()), create_private)?;
     let draft = path.with_extension(format!("draft-{}", std::process::id()));
     let written = (|| {
         let mut file = File::options().create(true).write(true).truncate(true).mode(0o600).open(&draft)?;

@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 use wasmtime::{Collector, Config, Engine, OptLevel};
 
 use crate::InterpreterError;
+use crate::hex::hex;
 
 use super::artifact::Artifact;
 use super::stacks::Stacks;
@@ -76,11 +77,6 @@ pub(super) fn key_of(engine: &Engine, sha256: &str) -> String {
     // As unique as need be among the few that one cache ever holds, and short enough for a path.
     key.truncate(32);
     key
-}
-
-/// Bytes in hexadecimal.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A hasher that gives the same value in every process, unlike the standard library's.

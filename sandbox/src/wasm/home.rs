@@ -18,6 +18,7 @@ use super::{BACKEND, Image, SETUP_COMMAND};
 /// | `fonts/` | fonts for figures, where there are some |
 /// | `compiled/KEY/python.cwasm` | machine code for this CPU and this version of Wasmtime |
 /// | `images/KEY/NAME.img` | the memory of a session that has started |
+/// | `….sha256` | what set-up made of that name, for [`setup::check`](crate::setup::check) |
 /// | `packages/KEY/` | unpacked wheels of a folder of packages |
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Home {
@@ -127,13 +128,8 @@ pub(super) fn check_private(path: &Path) -> Result<(), InterpreterError> {
     Ok(())
 }
 
-/// Makes the folder of `path`, for this user alone.
-pub(super) fn create_private_folder(path: &Path) -> std::io::Result<()> {
-    path.parent().map_or(Ok(()), create_private)
-}
-
 /// Makes `folder`, for this user alone.
-pub(super) fn create_private(folder: &Path) -> std::io::Result<()> {
+pub(crate) fn create_private(folder: &Path) -> std::io::Result<()> {
     let mut builder = std::fs::DirBuilder::new();
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.recursive(true).create(folder)

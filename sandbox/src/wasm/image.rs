@@ -9,10 +9,10 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::hex::hex;
 use crate::{InterpreterError, guest};
 
 use super::compiled::write_private_with;
-use super::engine::hex;
 use super::home::{check_private, missing};
 use super::pages::PAGE;
 use super::{Image, mapping};

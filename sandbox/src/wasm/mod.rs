@@ -23,17 +23,21 @@ mod session;
 pub mod small;
 mod stacks;
 mod state;
+pub(crate) mod sums;
 mod task;
 mod threads;
 mod warm;
 mod watch;
 
 use crate::folder;
+pub(crate) use compiled::check_compiled;
 pub use compiled::{compile, is_compiled};
 pub use home::Home;
+pub(crate) use home::create_private;
 #[cfg(all(feature = "launch", target_os = "linux"))]
 pub(crate) use home::missing;
 pub use sandbox::{Builder, Sandbox};
+pub(crate) use warm::check_image;
 pub use warm::{build_image, is_built, self_test};
 
 #[cfg(all(feature = "launch", target_os = "linux"))]

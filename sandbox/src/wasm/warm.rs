@@ -13,6 +13,7 @@ use super::home::Home;
 use super::image::WarmImage;
 use super::instance::Instance;
 use super::program::Program;
+use super::sums;
 use super::threads::Threads;
 use super::{Image, Sandbox};
 
@@ -25,8 +26,12 @@ pub async fn build_image(home: &Home, image: Image) -> Result<(), InterpreterErr
     let program = Program::cold(home.clone(), None)?;
     let key = image.key(&program.key);
     let path = home.image(&key, image);
-    if WarmImage::open(&path, &key).is_ok() {
-        return Ok(());
+    let at = {
+        let path = path.clone();
+        move |error: std::io::Error| failed(format!("{}: {error}", path.display()))
+    };
+    if WarmImage::open(&path, &key).is_ok() && sums::verify(&path).is_ok() {
+        return sums::note_missing(&path).map_err(at);
     }
     Threads::new()?
         .run(async move {
@@ -39,8 +44,10 @@ pub async fn build_image(home: &Home, image: Image) -> Result<(), InterpreterErr
                 return Err(failed(format!("the {} image would hold open files", image.name())));
             }
             let clock = instance.host().clock.elapsed();
-            WarmImage::write(&path, &key, instance.memory(), clock)
-                .map_err(|error| failed(format!("{}: {error}", path.display())))
+            let written = sums::forget(&path)
+                .and_then(|()| WarmImage::write(&path, &key, instance.memory(), clock))
+                .and_then(|()| sums::note(&path));
+            written.map_err(at)
         })
         .await
 }
@@ -51,6 +58,15 @@ pub fn is_built(home: &Home, image: Image) -> bool {
         let key = image.key(&program.key);
         WarmImage::open(&home.image(&key, image), &key).is_ok()
     })
+}
+
+/// What is wrong with an image, every byte of which is read.
+pub(crate) fn check_image(home: &Home, image: Image) -> Result<(), String> {
+    if !is_built(home, image) {
+        return Err("they are not built, or for another version".to_owned());
+    }
+    let program = Program::cold(home.clone(), None).map_err(|error| error.to_string())?;
+    sums::verify(&home.image(&image.key(&program.key), image))
 }
 
 /// Opens a session, runs a cell, and tries out what the host relies on.

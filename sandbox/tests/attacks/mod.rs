@@ -3,7 +3,18 @@
 //!
 //! A test file takes them with `attacked!(backend)`, where `backend` is `async fn(Limits) -> Arc<dyn Backend>`.
 
-#![allow(dead_code, unused_macros, reason = "each test file uses a part")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    unused_macros,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::disallowed_methods,
+    reason = "a test may panic, in its helpers too; each test file uses a part of them"
+)]
 
 pub mod crash;
 pub mod disk;

@@ -39,6 +39,22 @@ pub async fn files_are_listed_in_order(backend: impl AsyncFn(Limits) -> Arc<dyn 
     assert_eq!(data, [("/mnt/data/a.txt", 1), ("/mnt/data/b.txt", 2), ("/mnt/data/sub/c.txt", 3)]);
 }
 
+pub async fn a_file_that_is_written_again_has_another_version(backend: impl AsyncFn(Limits) -> Arc<dyn Backend>) {
+    let session = open(backend).await;
+    let version = async || {
+        let listed = session.list_files().await.unwrap();
+        listed.into_iter().find(|file| file.path == "/mnt/data/a.txt").unwrap().version
+    };
+    prints(&session, "open('a.txt', 'w').write('1')").await;
+    let first = version().await;
+    assert!(!first.is_empty());
+    prints(&session, "1").await;
+    assert_eq!(version().await, first);
+    // Clocks of file systems tick a few milliseconds long.
+    prints(&session, "import time\ntime.sleep(0.05)\nopen('a.txt', 'w').write('2')").await;
+    assert_ne!(version().await, first);
+}
+
 pub async fn a_path_out_of_the_session_is_refused(backend: impl AsyncFn(Limits) -> Arc<dyn Backend>) {
     let session = open(backend).await;
     let paths = [

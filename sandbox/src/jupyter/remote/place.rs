@@ -99,7 +99,9 @@ impl RemotePlace {
                 below.push(entry.name);
                 if entry.kind != "directory" {
                     let inside = below.get(1..).unwrap_or_default().join("/");
-                    files.push(FileInfo { path: format!("/mnt/data/{inside}"), bytes: entry.size.unwrap_or_default() });
+                    let version = entry.last_modified.unwrap_or_default();
+                    let path = format!("/mnt/data/{inside}");
+                    files.push(FileInfo { path, bytes: entry.size.unwrap_or_default(), version });
                 } else if depth > 0 {
                     self.walk(below, depth.saturating_sub(1), files).await?;
                 }

@@ -48,6 +48,8 @@ pub(super) struct Entry {
     #[serde(default)]
     pub(super) size: Option<u64>,
     #[serde(default)]
+    pub(super) last_modified: Option<String>,
+    #[serde(default)]
     content: Value,
 }
 

@@ -12,8 +12,8 @@ use std::time::{Duration, SystemTime};
 use sha2::{Digest, Sha256};
 
 use crate::InterpreterError;
+use crate::hex::hex;
 
-use super::engine::hex;
 use super::home::{Home, create_private};
 
 use wheel::{Room, Wheel};

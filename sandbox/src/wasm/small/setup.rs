@@ -9,11 +9,12 @@ use sha2::{Digest, Sha256};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
+use crate::hex::hex;
 use crate::{InterpreterError, guest};
 
 use super::super::Home;
 use super::super::compiled::{load_component, write_private};
-use super::super::engine::{engine, hex, key_of};
+use super::super::engine::{engine, key_of};
 use super::super::home::check_private;
 use super::{BACKEND, SETUP_COMMAND};
 
