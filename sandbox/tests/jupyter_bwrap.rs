@@ -16,20 +16,19 @@
 
 #[macro_use]
 mod attacks;
-mod kernels;
+mod backends;
 #[macro_use]
 mod suite;
 
 use std::process::Command;
 use std::sync::Arc;
 
-use glassbox_sandbox::jupyter::{Isolation, Jupyter};
+use glassbox_sandbox::jupyter::Isolation;
 use glassbox_sandbox::{Backend, Interpreter, InterpreterError, Limits};
 use suite::{prints, run};
 
 async fn backend(limits: Limits) -> Arc<dyn Backend> {
-    let builder = Jupyter::builder().kernel("python3").environment(kernels::environment());
-    Arc::new(builder.isolation(Isolation::Bwrap).limits(limits).build().unwrap())
+    Arc::new(backends::built(backends::kernel(Isolation::Bwrap).limits(limits).build()))
 }
 
 async fn open() -> Arc<dyn Interpreter> {

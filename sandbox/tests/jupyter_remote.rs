@@ -119,7 +119,7 @@ async fn kernels_behind_a_gateway_without_files_behave() {
     ends::a_dropped_stream_ends_the_cell(gateway).await;
     ends::a_closed_session_says_so(gateway).await;
     let session = gateway(Limits::default()).await.open().await.unwrap();
-    assert!(matches!(session.list_files().await, Err(InterpreterError::Unsupported { .. })));
+    assert!(matches!(session.put_file("a", b"a").await, Err(InterpreterError::Unsupported { .. })));
     run(&session, "x = 1").await;
     let ran = run(&session, "import os; os._exit(9)").await;
     assert_eq!(ran.execution, Execution::Restarted);
