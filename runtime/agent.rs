@@ -55,6 +55,7 @@ pub(crate) struct Defaults {
     pub(crate) max_retries: u32,
     pub(crate) max_repairs: u32,
     pub(crate) max_tokens: Option<u32>,
+    pub(crate) stop_repetition: bool,
     pub(crate) stop: Vec<String>,
     pub(crate) parallel_calls: bool,
 }

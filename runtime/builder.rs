@@ -51,6 +51,7 @@ impl AgentBuilder {
                 max_retries: 2,
                 max_repairs: 3,
                 max_tokens: None,
+                stop_repetition: true,
                 stop: Vec::new(),
                 parallel_calls: true,
             },
@@ -129,6 +130,14 @@ impl AgentBuilder {
     /// The most tokens of one generation. Default: what the context holds.
     pub fn max_tokens(mut self, max_tokens: u32) -> Self {
         self.defaults.max_tokens = Some(max_tokens);
+        self
+    }
+
+    /// Whether a reply is stopped once its end is one passage at least ten times over, of 2000 characters or more
+    /// ([`StopReason::Repetition`](crate::StopReason::Repetition)). Small models do not get out of such a circle before the
+    /// context is full. Default: true; turn it off where a reply may have to be that uniform.
+    pub fn stop_repetition(mut self, stop: bool) -> Self {
+        self.defaults.stop_repetition = stop;
         self
     }
 

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
-use glassbox_model::{Delta, InterpreterNotes, Message, ModelError, Request, Sampling, ToolChoice};
+use glassbox_model::{Delta, FinishReason, InterpreterNotes, Message, ModelError, Request, Sampling, ToolChoice};
 use glassbox_tools::ToolSpec;
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio_util::sync::CancellationToken;
@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::agent::AgentInner;
 use crate::code_session::CodeSession;
 use crate::machine::INTERPRETER;
+use crate::runaway::Runaway;
 use crate::turn::{Turn, lock};
 use crate::{Action, Error, Event, Session, Step, TurnOptions};
 
@@ -168,7 +169,13 @@ impl Driver {
             self.emit(Event::Retried { attempt: retry, tool_choice: tool_choice.clone() }).await;
         }
         self.emit(Event::GenerationStarted { number, tool_choice: tool_choice.clone() }).await;
-        let mut deltas = self.agent.model.stream(self.request(tool_choice, &messages));
+        let mut request = self.request(tool_choice, &messages);
+        // Its own: stopping one reply does not end the turn.
+        let reply = self.cancellation.child_token();
+        request.cancellation = reply.clone();
+        let mut repeated = false;
+        let mut runaway = self.agent.defaults.stop_repetition.then(Runaway::default);
+        let mut deltas = self.agent.model.stream(request);
         loop {
             let next = tokio::select! {
                 biased;
@@ -182,10 +189,18 @@ impl Driver {
             };
             match next {
                 Some(Ok(Delta::Finished { message, reason, usage, timings })) => {
+                    let reason =
+                        if repeated && reason == FinishReason::Cancelled { FinishReason::Repetition } else { reason };
                     lock(&self.turn).reply_finished(message, reason, &usage, &timings);
                     return Ok(());
                 }
-                Some(Ok(delta)) => self.delta(delta).await,
+                Some(Ok(delta)) => {
+                    if written(&delta).zip(runaway.as_mut()).is_some_and(|(text, runaway)| runaway.push(text)) {
+                        repeated = true;
+                        reply.cancel();
+                    }
+                    self.delta(delta).await;
+                }
                 // The count of an observation and the engine's own can differ by a few tokens.
                 Some(Err(ModelError::ContextOverflow { .. })) if number > 1 => {
                     lock(&self.turn).machine.context_full();
@@ -277,5 +292,16 @@ impl Driver {
     /// Tells an event. Without effect when nobody listens any more.
     pub(crate) fn tell(&self, event: Event) {
         let _ = self.events.send(event);
+    }
+}
+
+/// What the model wrote, in prose, in a program or in arguments.
+fn written(delta: &Delta) -> Option<&str> {
+    match delta {
+        Delta::Text { text }
+        | Delta::Reasoning { text }
+        | Delta::CallArguments { text, .. }
+        | Delta::CodeText { text, .. } => Some(text),
+        _ => None,
     }
 }

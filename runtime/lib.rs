@@ -54,6 +54,7 @@ pub mod prelude;
 mod program;
 mod reply;
 mod room;
+mod runaway;
 mod session;
 mod shared;
 mod stop;

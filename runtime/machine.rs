@@ -148,6 +148,7 @@ impl TurnMachine {
             FinishReason::ContextFull => Some(StopReason::ContextFull),
             // Written again, the call would be cut at the same place.
             FinishReason::Length if slots.is_empty() || unreadable => Some(StopReason::Length),
+            FinishReason::Repetition if slots.is_empty() || unreadable => Some(StopReason::Repetition),
             _ if slots.is_empty() => Some(StopReason::Done),
             _ if self.generations >= self.rules.max_turns => Some(StopReason::MaxTurns),
             _ => None,
@@ -386,6 +387,7 @@ impl TurnMachine {
                 format!("Not run: the limit of {} model turns for one message was reached.", self.rules.max_turns)
             }
             StopReason::Length => "Not run: the reply was cut at its token limit.".to_owned(),
+            StopReason::Repetition => "Not run: the reply repeated itself and was stopped.".to_owned(),
             StopReason::ContextFull => "Not finished: the context is full.".to_owned(),
             _ => "Cancelled before it finished.".to_owned(),
         }

@@ -276,6 +276,8 @@ fn a_reply_that_ended_early_ends_the_turn() {
     let cases: &[(&[AssistantPart], F, Step, usize)] = &[
         (&[text("a")], F::Length, done(S::Length), 0),
         (&[text("a"), malformed("1", None)], F::Length, done(S::Length), 1),
+        (&[text("a")], F::Repetition, done(S::Repetition), 0),
+        (&[text("a"), malformed("1", None)], F::Repetition, done(S::Repetition), 1),
         (&[call("1", "track"), malformed("2", None)], F::Length, done(S::Length), 2),
         (&[], F::Stop, done(S::Done), 0),
         (&[text("a")], F::Calls, done(S::Done), 0),
@@ -344,7 +346,7 @@ enum Input {
 
 fn inputs() -> impl Strategy<Value = Vec<Input>> {
     use FinishReason as F;
-    let reason = prop_oneof![8 => Just(F::Stop), 8 => Just(F::Calls), 2 => Just(F::Length), 1 => Just(F::ContextFull), 1 => Just(F::Cancelled)];
+    let reason = prop_oneof![8 => Just(F::Stop), 8 => Just(F::Calls), 2 => Just(F::Length), 1 => Just(F::Repetition), 1 => Just(F::ContextFull), 1 => Just(F::Cancelled)];
     let faults = [Some(Fault::Malformed), Some(Fault::UnknownTool), Some(Fault::InvalidArguments), None];
     let input = prop_oneof![
         10 => (prop::collection::vec(0_u8..6, 0..5), reason).prop_map(|(parts, reason)| Input::Reply(parts, reason)),

@@ -18,6 +18,8 @@ pub enum StopReason {
     ContextFull,
     /// The turn was cancelled.
     Cancelled,
+    /// The reply said the same again and again, and was stopped.
+    Repetition,
 }
 
 impl StopReason {
@@ -35,6 +37,7 @@ impl std::fmt::Display for StopReason {
             Self::Length => "the reply was cut at its token limit",
             Self::ContextFull => "the context is full",
             Self::Cancelled => "cancelled",
+            Self::Repetition => "the reply repeated itself",
         })
     }
 }

@@ -131,6 +131,7 @@ impl Transcript {
             StopReason::Cancelled => return failed(ui, "cancelled"),
             StopReason::MaxTurns => "raise it with `--max-turns N`",
             StopReason::Length => "raise it with `--max-tokens N`",
+            StopReason::Repetition => "ask in other words, or with `--repetition-penalty 1.1`",
             StopReason::ContextFull => "begin anew, or take a larger context with `--context N`",
             _ => "",
         };

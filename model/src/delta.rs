@@ -108,6 +108,8 @@ pub enum FinishReason {
     ContextFull,
     /// The request was cancelled.
     Cancelled,
+    /// It said the same again and again, and whoever reads it had it stopped. No model gives this by itself.
+    Repetition,
 }
 
 /// Tokens of one generation.

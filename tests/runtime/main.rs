@@ -19,6 +19,7 @@ mod code_tools;
 mod code_wasm;
 mod events;
 mod faults;
+mod runaway;
 mod sessions;
 mod support;
 mod turns;

@@ -61,7 +61,7 @@ fn read(delta: Delta, called: &mut bool) -> Option<Piece> {
         Delta::CodeReady { source, .. } => Piece::Text(source),
         Delta::Finished { reason, usage, .. } => Piece::End {
             reason: match reason {
-                FinishReason::Length | FinishReason::ContextFull => "length",
+                FinishReason::Length | FinishReason::ContextFull | FinishReason::Repetition => "length",
                 _ if *called => "tool_calls",
                 _ => "stop",
             },
