@@ -24,6 +24,8 @@ struct State {
     open: Option<Arc<Open>>,
     /// Files as they were after the last cell or upload.
     files: Files,
+    /// The conversation believes in a session that is gone.
+    lost: bool,
 }
 
 /// An open session, closed with its last conversation.
@@ -62,7 +64,12 @@ pub(crate) struct Changes {
 
 impl CodeSession {
     pub(crate) fn new(backend: Arc<dyn Backend>) -> Self {
-        Self { backend, state: Mutex::default() }
+        Self::anew(backend, false)
+    }
+
+    /// For a conversation whose interpreter is gone, where it had one (`lost`).
+    pub(crate) fn anew(backend: Arc<dyn Backend>, lost: bool) -> Self {
+        Self { backend, state: Mutex::new(State { lost, ..State::default() }) }
     }
 
     pub(crate) fn backend(&self) -> &Arc<dyn Backend> {
@@ -83,7 +90,7 @@ impl CodeSession {
     pub(crate) async fn ready(&self) -> Result<Ready, InterpreterError> {
         let mut state = self.state.lock().await;
         let own = !self.backend.is_shared();
-        let mut lost = false;
+        let mut lost = state.lost;
         let interpreter = match &state.open {
             Some(open) if !own || Arc::strong_count(open) == 1 => {
                 return Ok(Ready { interpreter: Arc::clone(&open.interpreter), lost });
@@ -98,6 +105,7 @@ impl CodeSession {
             },
             None => self.backend.open().await?,
         };
+        state.lost = false;
         state.open = Some(Arc::new(Open { interpreter: Arc::clone(&interpreter), own }));
         state.files = files(interpreter.as_ref()).await;
         Ok(Ready { interpreter, lost })

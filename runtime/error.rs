@@ -1,5 +1,7 @@
 //! What can go wrong outside of a tool or a program.
 
+use std::path::PathBuf;
+
 use glassbox_model::ModelError;
 use glassbox_sandbox::InterpreterError;
 use glassbox_tools::SpecError;
@@ -42,6 +44,14 @@ pub enum Error {
     /// The interpreter's session could not be opened, or a file not be put or got.
     #[error(transparent)]
     Interpreter(#[from] InterpreterError),
+    /// A conversation cannot be saved, or not go on from its file.
+    #[error("the saved conversation {}: {problem}", path.display())]
+    SavedSession {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
     /// The model's stream ended in the middle of a reply.
     #[error("the reply of model `{model}` ended without its end")]
     IncompleteReply {
@@ -76,6 +86,9 @@ impl Error {
                 Some("register the tool with `Agent::builder(…).tools(…)`".to_owned())
             }
             Self::UnknownChoice { known, .. } => Some(format!("registered are: {}", known.join(", "))),
+            Self::SavedSession { .. } => {
+                Some("take a file that `Session::save` wrote, and a folder that may be written".to_owned())
+            }
             Self::NothingToCall => {
                 Some("register tools with `Agent::builder(…).tools(…)`, or leave the tool choice at auto".to_owned())
             }

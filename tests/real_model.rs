@@ -46,6 +46,7 @@ fn a_real_model_calls_reads_answers_and_reuses_its_prompt() {
     // One runtime for all, because the model outlives a test.
     tokio::runtime::Runtime::new().unwrap().block_on(async {
         tracks().await;
+        resumes().await;
         forced_calls_fit_their_schema().await;
         cancelling_is_quick().await;
     });
@@ -93,6 +94,34 @@ async fn tracks() {
     for message in session.messages() {
         assert!(!matches!(message, Message::Assistant(reply) if reply.raw.is_none()), "{message:?}");
     }
+}
+
+/// A conversation that was saved goes on in another process, here another load of the model, without being read again.
+async fn resumes() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("talk.json");
+    let mut session = agent().await.session();
+    session.send(QUESTION).await.unwrap();
+    let saved = session.save(&file).await.unwrap();
+    let next = TurnOptions::new().max_tokens(20).tool_choice(ToolChoice::None);
+    let here = session.send_with("谢谢", next.clone()).await.unwrap();
+    // All but the last token written, which is read with what follows.
+    assert_eq!(saved, here.usage().reused_tokens);
+
+    let model = Model::load("qwen2.5-coder-0.5b").await.unwrap();
+    let fresh = Agent::builder(model).tools(tools![track, get_weather]).sampling(greedy()).build().unwrap();
+    let resumed = fresh.resume(&file).await.unwrap();
+    assert_eq!(resumed.reused_tokens.unwrap(), saved);
+    let mut session = resumed.session;
+    let there = session.send_with("谢谢", next).await.unwrap();
+    assert_eq!((there.usage().reused_tokens, there.text()), (saved, here.text()));
+
+    // Another model says so, and reads all of it.
+    let other = Agent::builder(Model::load("smollm2-135m").await.unwrap()).build().unwrap();
+    let resumed = other.resume(&file).await.unwrap();
+    let problem = resumed.reused_tokens.unwrap_err().to_string();
+    assert!(problem.contains("another model"), "{problem}");
+    assert_eq!(resumed.session.messages().len(), session.messages().len() - 2);
 }
 
 async fn forced_calls_fit_their_schema() {

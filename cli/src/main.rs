@@ -75,6 +75,9 @@ fn main() -> ExitCode {
 async fn command(cli: Cli, ui: &mut Ui) -> Result<Exit, CliError> {
     let interrupts =
         Interrupts::listen().map_err(|source| CliError::Start { what: "the handler of Ctrl-C", source })?;
+    if cli.resume.is_some() && cli.command.is_some() {
+        return Err(CliError::usage("--resume is for a chat", "leave the command away: glassbox --resume FILE"));
+    }
     match cli.command {
         Some(Command::Serve(args)) => commands::serve::serve(args, &cli.agent, &interrupts, ui).await,
         Some(Command::Eval(args)) => commands::eval::eval(args, &cli.agent, &interrupts, ui).await,
@@ -89,7 +92,7 @@ async fn command(cli: Cli, ui: &mut Ui) -> Result<Exit, CliError> {
                 prepared = agent::prepare(settings, ui) => prepared?,
                 () = interrupts.next() => return Err(CliError::Cancelled),
             };
-            chat::chat(prepared, &interrupts, ui).await
+            chat::chat(prepared, cli.resume.as_deref(), &interrupts, ui).await
         }
     }
 }

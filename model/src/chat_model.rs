@@ -1,5 +1,7 @@
 //! The trait behind every model.
 
+use std::path::Path;
+
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 use serde::{Deserialize, Serialize};
@@ -24,6 +26,27 @@ pub trait ChatModel: Send + Sync + 'static {
     /// # Errors
     /// [`ModelError`] where the conversation cannot be rendered.
     async fn count_tokens(&self, request: &Request) -> Result<u32, ModelError>;
+
+    /// Writes what the KV cache holds of the prompt of `request` to a file, for [`ChatModel::restore_kv`]. Gives how many
+    /// tokens that are: 0, and no file, where it holds nothing of it, or where the model has no KV cache of its own,
+    /// which is the default.
+    ///
+    /// # Errors
+    /// [`ModelError`] where the file cannot be written, or the model is busy.
+    async fn save_kv(&self, request: &Request, path: &Path) -> Result<u32, ModelError> {
+        let _ = (request, path);
+        Ok(0)
+    }
+
+    /// Takes in what [`ChatModel::save_kv`] wrote, and gives how many tokens of a prompt that begins with them need not
+    /// be read again: 0 where the model has no KV cache of its own, which is the default.
+    ///
+    /// # Errors
+    /// [`ModelError::KvFile`] where the file is damaged or of another model; the prompt is then read as if there were none.
+    async fn restore_kv(&self, path: &Path) -> Result<u32, ModelError> {
+        let _ = path;
+        Ok(0)
+    }
 }
 
 /// What is known of a model.

@@ -74,6 +74,15 @@ pub enum ModelError {
         /// What is allowed.
         range: &'static str,
     },
+    /// A file of saved KV cannot be written, or not be used: it is damaged, or of another model. What it would have
+    /// spared is computed again.
+    #[error("the saved KV cache {}: {problem}", path.display())]
+    KvFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
     /// The engine's thread is gone.
     #[error("the engine has stopped: {problem}")]
     Stopped {

@@ -16,6 +16,8 @@ mod chat_model;
 mod delta;
 mod error;
 mod message;
+#[cfg(feature = "llama")]
+mod off_thread;
 mod request;
 pub mod scripted;
 mod vocab;

@@ -6,7 +6,11 @@
 mod reply;
 mod text;
 
-use std::{path::PathBuf, sync::Arc, time::Instant};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Instant,
+};
 
 use async_trait::async_trait;
 use futures::{FutureExt, StreamExt, stream};
@@ -15,6 +19,7 @@ use crate::{
     ChatModel, DeltaStream, ModelError, ModelInfo, Request,
     dialect::{self, Dialect, Grammar, OutputParser},
     engine::{Engine, EngineOptions, LlamaVocab},
+    off_thread::off_thread,
 };
 
 /// A chat model that runs in this process through llama.cpp. Clones share it.
@@ -168,19 +173,6 @@ async fn resolve(source: &str, _: &Listener) -> Result<PathBuf, ModelError> {
     Ok(PathBuf::from(source))
 }
 
-/// Runs `work` where it may block; at once where there is no tokio runtime to run it beside.
-async fn off_thread<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, ModelError> + Send + 'static,
-) -> Result<T, ModelError> {
-    match tokio::runtime::Handle::try_current() {
-        Ok(handle) => handle
-            .spawn_blocking(work)
-            .await
-            .unwrap_or_else(|error| Err(ModelError::Stopped { problem: error.to_string() })),
-        Err(_) => work(),
-    }
-}
-
 /// A request, as the engine takes it.
 struct Prepared {
     prompt: Vec<u32>,
@@ -231,6 +223,16 @@ impl ChatModel for Model {
         let (inner, request) = (Arc::clone(&self.inner), request.clone());
         let prompt = off_thread(move || inner.prompt(&request)).await?;
         Ok(u32::try_from(prompt.len()).unwrap_or(u32::MAX))
+    }
+
+    async fn save_kv(&self, request: &Request, path: &Path) -> Result<u32, ModelError> {
+        let (inner, request) = (Arc::clone(&self.inner), request.clone());
+        let prompt = off_thread(move || inner.prompt(&request)).await?;
+        Ok(self.inner.engine.save_kv(prompt, path).await?.map_or(0, |saved| saved.tokens))
+    }
+
+    async fn restore_kv(&self, path: &Path) -> Result<u32, ModelError> {
+        Ok(self.inner.engine.restore_kv(path).await?.tokens)
     }
 }
 

@@ -20,6 +20,7 @@ mod code_wasm;
 mod events;
 mod faults;
 mod runaway;
+mod saved;
 mod sessions;
 mod support;
 mod turns;

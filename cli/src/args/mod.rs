@@ -31,6 +31,9 @@ pub(crate) struct Cli {
     /// What to do; without one, a chat opens.
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
+    /// Go on with a conversation that `/save` saved in a chat
+    #[arg(long, value_name = "FILE")]
+    pub(crate) resume: Option<PathBuf>,
     /// How an agent is made.
     #[command(flatten)]
     pub(crate) agent: AgentArgs,

@@ -29,6 +29,10 @@ pub(crate) enum Command {
     Files,
     /// Save this file of the sandbox.
     Get(String),
+    /// Save the conversation.
+    Save(String),
+    /// Go on with a conversation that was saved.
+    Load(String),
 }
 
 /// A command that cannot be carried out: what is wrong and what to type.
@@ -41,7 +45,7 @@ pub(crate) struct CommandError {
 }
 
 /// Name, argument, and what it does; the help shows these.
-pub(crate) const COMMANDS: [(&str, &str, &str); 10] = [
+pub(crate) const COMMANDS: [(&str, &str, &str); 12] = [
     ("/help", "", "show this"),
     ("/clear", "", "forget the conversation (also `clear`)"),
     ("/exit", "", "leave (also /quit, `stop`, Ctrl-D)"),
@@ -52,6 +56,8 @@ pub(crate) const COMMANDS: [(&str, &str, &str); 10] = [
     ("/upload", "FILE", "put a file into the sandbox, as /mnt/data/FILE"),
     ("/files", "", "show the sandbox's files"),
     ("/get", "PATH", "save a file of the sandbox"),
+    ("/save", "FILE", "save the conversation; `glassbox --resume FILE` goes on with it"),
+    ("/load", "FILE", "go on with a conversation that was saved, in place of this one"),
 ];
 
 /// Names that are understood and not shown.
@@ -89,10 +95,16 @@ pub(crate) fn read(line: &str) -> Result<Command, CommandError> {
         "/files" => Ok(Command::Files),
         "/upload" if !argument.is_empty() => Ok(Command::Upload(argument.to_owned())),
         "/get" if !argument.is_empty() => Ok(Command::Get(argument.to_owned())),
-        "/upload" | "/get" => Err(CommandError {
-            message: format!("{name} takes a file"),
-            hint: if name == "/get" { "/get /mnt/data/out.csv" } else { "/upload sales.csv" }.to_owned(),
-        }),
+        "/save" if !argument.is_empty() => Ok(Command::Save(argument.to_owned())),
+        "/load" if !argument.is_empty() => Ok(Command::Load(argument.to_owned())),
+        "/upload" | "/get" | "/save" | "/load" => {
+            let file = match name {
+                "/get" => "/mnt/data/out.csv",
+                "/upload" => "sales.csv",
+                _ => "talk.json",
+            };
+            Err(CommandError { message: format!("{name} takes a file"), hint: format!("{name} {file}") })
+        }
         "/system" if argument.is_empty() => Ok(Command::System(None)),
         "/system" if argument == "none" => Ok(Command::System(Some(String::new()))),
         "/system" => Ok(Command::System(Some(argument.to_owned()))),

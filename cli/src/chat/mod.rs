@@ -2,6 +2,9 @@
 
 pub(crate) mod command;
 mod files;
+mod saved;
+
+use std::path::Path;
 
 use glassbox::{Session, StopReason};
 
@@ -19,8 +22,13 @@ use command::Command;
 /// Chats until the person leaves.
 ///
 /// # Errors
-/// Where standard input or output fails. What goes wrong in a turn is shown, and the chat goes on.
-pub(crate) async fn chat(mut prepared: Prepared, interrupts: &Interrupts, ui: &mut Ui) -> Result<Exit, CliError> {
+/// Where standard input or output fails, or the conversation to `resume` cannot be read. What goes wrong in a turn is shown, and the chat goes on.
+pub(crate) async fn chat(
+    mut prepared: Prepared,
+    resume: Option<&Path>,
+    interrupts: &Interrupts,
+    ui: &mut Ui,
+) -> Result<Exit, CliError> {
     let mut chat = Chat {
         session: prepared.agent.session(),
         tuning: prepared.tuning,
@@ -32,6 +40,9 @@ pub(crate) async fn chat(mut prepared: Prepared, interrupts: &Interrupts, ui: &m
     let terminal = chat.input.as_ref().is_some_and(Input::is_terminal);
     if terminal {
         chat.welcome(ui);
+    }
+    if let Some(path) = resume {
+        saved::load(&mut chat.session, path, ui).await?;
     }
     // How to leave is told once.
     let mut told = false;
@@ -84,6 +95,14 @@ pub(crate) async fn chat(mut prepared: Prepared, interrupts: &Interrupts, ui: &m
             }
             Ok(Command::Get(path)) => {
                 let result = files::get(&chat.session, &path, &prepared.out, ui).await;
+                chat.done(result, ui)?;
+            }
+            Ok(Command::Save(path)) => {
+                let result = saved::save(&chat.session, Path::new(&path), ui).await;
+                chat.done(result, ui)?;
+            }
+            Ok(Command::Load(path)) => {
+                let result = saved::load(&mut chat.session, Path::new(&path), ui).await;
                 chat.done(result, ui)?;
             }
             Ok(command) => chat.obey(command, ui)?,
@@ -191,7 +210,9 @@ impl Chat {
             | Command::Message(_)
             | Command::Upload(_)
             | Command::Files
-            | Command::Get(_) => {}
+            | Command::Get(_)
+            | Command::Save(_)
+            | Command::Load(_) => {}
         }
         Ok(())
     }

@@ -79,3 +79,28 @@ fn piped_messages_leave_no_history() {
     home.run_with(&["--model", &model], b"secret\n");
     assert!(!home.path("state").exists());
 }
+
+#[test]
+fn a_saved_conversation_goes_on_in_the_next_chat() {
+    let home = Home::new();
+    let talk = home.path("talk.json");
+    let talk = talk.to_str().unwrap();
+    let first = home.script(json!([[{"text": "one"}], [{"text": "two"}]]));
+    let saved = home.run_with(&["--model", &first], format!("a\nb\n/save {talk}\n").as_bytes());
+    assert_eq!((saved.out.as_str(), saved.code), ("one\ntwo\n", Some(0)), "{}", saved.err);
+    assert!(saved.err.contains("saved as "), "{}", saved.err);
+    let next = home.script(json!([[{"text": "three"}]]));
+    for (args, input) in
+        [(vec!["--resume", talk], "c\n/stats\n".to_owned()), (vec![], format!("/load {talk}\nc\n/stats\n"))]
+    {
+        let outcome = home.run_with(&[&["--model", &next], &args[..]].concat(), input.as_bytes());
+        assert_eq!((outcome.out.as_str(), outcome.code), ("three\n", Some(0)), "{}", outcome.err);
+        assert!(outcome.err.contains("This conversation has 2 messages of yours."), "{}", outcome.err);
+        assert!(outcome.err.contains("1 messages sent, 6 in the conversation."), "{}", outcome.err);
+    }
+    let absent = home.run_with(&["--model", &next, "--resume", "no.json"], b"c\n");
+    assert_eq!((absent.out.as_str(), absent.code), ("", Some(1)), "{}", absent.err);
+    assert!(absent.err.contains("no.json: reading it failed"), "{}", absent.err);
+    let misplaced = home.run_with(&["--model", &next, "--resume", talk, "run", "hi"], b"");
+    assert_eq!(misplaced.code, Some(2), "{}", misplaced.err);
+}

@@ -1,4 +1,5 @@
-//! Stopping llama.cpp within a batch: the one place with unsafe code.
+//! What llama-cpp-2 has no safe way for: the one place with unsafe code. Stopping llama.cpp within a batch, and handing
+//! it the state of a sequence that comes from a file.
 //!
 //! A batch of a long prompt lasts seconds on a CPU, and one token of a large model may last half a second. Short
 //! batches alone would keep neither the promise to cancel within 200 ms nor the speed of reading a prompt. llama.cpp
@@ -12,7 +13,7 @@ use std::{ffi::c_void, ptr};
 
 use llama_cpp_2::{
     LlamaContextLoadError,
-    context::{LlamaContext, params::LlamaContextParams},
+    context::{LlamaContext, params::LlamaContextParams, session::LlamaStateSeqFlags},
     llama_backend::LlamaBackend,
     model::LlamaModel,
 };
@@ -61,3 +62,25 @@ const _: () = {
     const fn shared_between_threads<T: Sync>() {}
     shared_between_threads::<Watch>();
 };
+
+/// The state of a sequence, as llama.cpp writes it.
+pub(crate) fn state(context: &LlamaContext<'_>, sequence: i32) -> Result<Vec<u8>, String> {
+    let flags = LlamaStateSeqFlags::empty();
+    let size = context.state_seq_get_size_ext(sequence, flags);
+    let mut state = vec![0; size];
+    // SAFETY: llama.cpp writes as many bytes as it said the line above, where nothing changes the context between: this
+    // thread alone has it.
+    let written = unsafe { context.state_seq_get_data_ext(state.as_mut_ptr(), sequence, flags) };
+    if written == 0 || written != size {
+        return Err(format!("{written} bytes of {size} were written"));
+    }
+    Ok(state)
+}
+
+/// Makes `state` that of a sequence which is empty; false where llama.cpp refuses it.
+pub(crate) fn set_state(context: &mut LlamaContext<'_>, sequence: i32, state: &[u8]) -> bool {
+    // SAFETY: `state` was written by `state` of a context for the same model and with the same types, which the caller
+    // has checked with a checksum. llama.cpp reads within the length that it is given, and compares layers, types and
+    // sizes with its own before it copies.
+    unsafe { context.state_seq_set_data_ext(state, sequence, LlamaStateSeqFlags::empty()) }
+}

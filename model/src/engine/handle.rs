@@ -1,7 +1,7 @@
 //! The handle to a running engine.
 
 use std::{
-    path::Path,
+    path::{Path, PathBuf},
     pin::Pin,
     sync::{
         Arc, Mutex, OnceLock, PoisonError,
@@ -22,11 +22,14 @@ use super::{
     load,
     options::EngineOptions,
     sampler::Sampler,
+    saved::{SavedKv, SequenceState},
     session::{Hold, Session, Ticket, count},
     vocab::LlamaVocab,
-    worker::{self, Command},
+    worker::{self, Answer, Command},
 };
-use crate::{FinishReason, Metadata, ModelError, Sampling, Timings, Usage, Vocab, dialect::Grammar};
+use crate::{
+    FinishReason, Metadata, ModelError, Sampling, Timings, Usage, Vocab, dialect::Grammar, off_thread::off_thread,
+};
 
 /// A loaded model that generates tokens. Clones share it; the last one to go ends its thread and frees its memory.
 #[derive(Clone)]
@@ -43,6 +46,8 @@ struct Inner {
     stops: Vec<u32>,
     metadata: Metadata,
     fingerprint: String,
+    /// What saved KV must have been saved with: the weights, the adapter, the KV type.
+    kv_key: String,
     context: u32,
     sequences: usize,
     queue: usize,
@@ -132,6 +137,7 @@ impl Engine {
                 stops: loaded.vocab.end_of_generation(),
                 vocab: loaded.vocab,
                 metadata: loaded.header.metadata(),
+                kv_key: loaded.kv_key,
                 fingerprint: loaded.fingerprint,
                 context: loaded.context,
                 sequences: options.sequences.clamp(1, EngineOptions::MAX_SEQUENCES) as usize,
@@ -159,6 +165,42 @@ impl Engine {
     /// Tokens that fit in the context, prompt and reply together.
     pub fn context_tokens(&self) -> u32 {
         self.inner.context
+    }
+
+    /// Writes what the KV cache holds of `prompt` to a file, whole or not at all. `None`, and no file, where it holds
+    /// nothing of it. The last token of the prompt is never there: its logits are computed each time.
+    ///
+    /// # Errors
+    /// [`ModelError::KvFile`] where it cannot be written, [`ModelError::QueueFull`] where all sequences are at work,
+    /// [`ModelError::Engine`], [`ModelError::Stopped`].
+    pub async fn save_kv(&self, prompt: Vec<u32>, path: impl Into<PathBuf>) -> Result<Option<SavedKv>, ModelError> {
+        check_prompt(&prompt, self.inner.vocab.len(), self.inner.context)?;
+        let (path, key) = (path.into(), self.inner.kv_key.clone());
+        match self.ask(|answer| Command::Save(prompt, answer)).await? {
+            Some(state) => off_thread(move || state.write(&path, &key)).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Takes KV from a file that [`Engine::save_kv`] wrote: a prompt that begins with its tokens need not read them.
+    /// It takes the place of the sequence that was used longest ago.
+    ///
+    /// # Errors
+    /// [`ModelError::KvFile`] where the file is damaged, or of another model, adapter or KV type;
+    /// [`ModelError::ContextOverflow`], [`ModelError::QueueFull`], [`ModelError::Engine`], [`ModelError::Stopped`].
+    /// Nothing is lost then but the time that it would have spared.
+    pub async fn restore_kv(&self, path: impl Into<PathBuf>) -> Result<SavedKv, ModelError> {
+        let (path, key) = (path.into(), self.inner.kv_key.clone());
+        let (state, saved) = off_thread(move || SequenceState::read(&path, &key)).await?;
+        check_prompt(&state.tokens, self.inner.vocab.len(), self.inner.context)?;
+        self.ask(|answer| Command::Restore(state, answer)).await?;
+        Ok(saved)
+    }
+
+    async fn ask<T>(&self, command: impl FnOnce(Answer<T>) -> Command) -> Result<T, ModelError> {
+        let (sender, answer) = tokio::sync::oneshot::channel();
+        self.inner.commands.send(command(sender)).map_err(|_| self.stopped())?;
+        answer.await.map_err(|_| self.stopped())?
     }
 
     /// Starts a generation, or lets it wait where all sequences are taken. Returns at once.

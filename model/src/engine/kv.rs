@@ -150,6 +150,17 @@ impl KvLedger {
         Some(Claim { slot: u32::try_from(target).ok()?, reused: u32::try_from(reused).ok()? })
     }
 
+    /// An idle sequence, emptied: the one that was used longest ago. `None` where all are taken.
+    pub(crate) fn make_way(&mut self, memory: &mut impl KvMemory) -> Option<u32> {
+        let idle = self.slots.iter().enumerate().filter(|(_, slot)| !slot.busy);
+        let (index, _) = idle.min_by_key(|(_, slot)| (!slot.tokens.is_empty(), slot.used_at))?;
+        self.clear_at(index, memory);
+        self.clock = self.clock.saturating_add(1);
+        let clock = self.clock;
+        self.slots.get_mut(index)?.used_at = clock;
+        u32::try_from(index).ok()
+    }
+
     /// Gives `slot` back. What it holds stays for the next one.
     pub(crate) fn release(&mut self, slot: u32) {
         self.clock = self.clock.saturating_add(1);

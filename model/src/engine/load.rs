@@ -23,6 +23,8 @@ pub(crate) struct Loaded {
     pub(crate) vocab: Arc<LlamaVocab>,
     pub(crate) header: Header,
     pub(crate) fingerprint: String,
+    /// What saved KV must have been saved with.
+    pub(crate) kv_key: String,
     /// Tokens of the context.
     pub(crate) context: u32,
 }
@@ -65,6 +67,7 @@ pub(crate) fn load(
             header.text("tokenizer.ggml.pre").or(header.text("tokenizer.ggml.model")).unwrap_or("?"),
         ),
     })?;
+    let kv_key = kv_key(&fingerprint, options)?;
     let lora = options.lora.as_ref().map(|adapter| load_lora(&mut model, &adapter.path)).transpose()?;
 
     let model = Arc::new(model);
@@ -72,7 +75,19 @@ pub(crate) fn load(
     // llama.cpp's default for SentencePiece vocabularies.
     let space_prefix = header.number("tokenizer.ggml.add_space_prefix").map_or(spm, |flag| flag != 0);
     let vocab = Arc::new(LlamaVocab::new(Arc::clone(&model), spm, space_prefix));
-    Ok(Loaded { backend, model, lora, vocab, header, fingerprint, context })
+    Ok(Loaded { backend, model, lora, vocab, header, fingerprint, kv_key, context })
+}
+
+/// What the KV of a model depends on: weights, KV type, adapter.
+fn kv_key(weights: &str, options: &EngineOptions) -> Result<String, ModelError> {
+    let key = format!("{weights}-{}", options.kv_cache);
+    let Some(adapter) = &options.lora else { return Ok(key) };
+    let header = Header::read(&adapter.path)?;
+    let print = fingerprint(&adapter.path, &header).map_err(|error| ModelError::BadFile {
+        path: adapter.path.clone(),
+        problem: format!("reading it failed: {error}"),
+    })?;
+    Ok(format!("{key}-{print}*{}", adapter.scale))
 }
 
 /// Tokens of the context. `trained`: what the model was trained for, 0 where that is not known.

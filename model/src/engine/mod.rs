@@ -22,6 +22,7 @@ mod memory;
 mod options;
 mod pace;
 mod sampler;
+mod saved;
 mod scheduler;
 mod session;
 mod spm;
@@ -32,4 +33,5 @@ mod worker;
 
 pub use handle::{Engine, EngineEvent, EngineStream, GenerateRequest};
 pub use options::{EngineOptions, KvCacheType, LoraAdapter, SplitMode};
+pub use saved::SavedKv;
 pub use vocab::LlamaVocab;

@@ -4,6 +4,8 @@
 //! chunk starts with another prompt each time, so that a long one does not hold up a short one, and it is short where
 //! somebody waits for the next token.
 
+mod keep;
+
 use std::{
     collections::VecDeque,
     sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError},
@@ -138,6 +140,15 @@ impl<'model> Scheduler<'model> {
                 self.arrivals = self.arrivals.saturating_add(1);
                 session.order = self.arrivals;
                 self.waiting.push_back(*session);
+                true
+            }
+            // Whoever asked may be gone.
+            Command::Save(prompt, answer) => {
+                let _ = answer.send(self.save(&prompt));
+                true
+            }
+            Command::Restore(saved, answer) => {
+                let _ = answer.send(self.restore(&saved));
                 true
             }
             Command::Wake => true,

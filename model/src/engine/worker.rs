@@ -16,13 +16,17 @@ use llama_cpp_2::{
     model::{LlamaLoraAdapter, LlamaModel},
 };
 
-use super::{ffi, options::EngineOptions, scheduler::Scheduler, session::Session, watch::Watch};
+use super::{ffi, options::EngineOptions, saved::SequenceState, scheduler::Scheduler, session::Session, watch::Watch};
 use crate::ModelError;
 
 /// What the thread is told.
 pub(crate) enum Command {
     /// A new generation.
     Generate(Box<Session>),
+    /// Gives the KV that there is for a prompt.
+    Save(Vec<u32>, Answer<Option<SequenceState>>),
+    /// Takes KV in.
+    Restore(SequenceState, Answer<()>),
     /// A grammar is compiled.
     Wake,
     /// The last handle is gone.
@@ -31,6 +35,9 @@ pub(crate) enum Command {
     #[cfg(test)]
     Panic,
 }
+
+/// Where the answer to a command goes.
+pub(crate) type Answer<T> = tokio::sync::oneshot::Sender<Result<T, ModelError>>;
 
 /// What the thread needs.
 pub(crate) struct Job {
