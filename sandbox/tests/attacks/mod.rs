@@ -145,7 +145,9 @@ pub async fn attack_in(session: &Arc<dyn Interpreter>, source: &str, fates: &[Fa
     let ran = suite::run(session, &format!("{}{source}", target.prelude())).await;
     let took = started.elapsed();
     let shown: String = format!("{:?}", ran.outputs).chars().take(2000).collect();
-    assert!(fates.iter().any(|fate| fate.fits(&ran)), "{source}\ncame to {:?}: {shown}", ran.execution);
+    // A kernel that heeds its interrupt too late, on a busy machine, is killed.
+    let late = jupyter(session) && fates.contains(&Interrupted) && Killed.fits(&ran) && ran.denied(DenialKind::Time);
+    assert!(late || fates.iter().any(|fate| fate.fits(&ran)), "{source}\ncame to {:?}: {shown}", ran.execution);
     assert!(took < BOUND, "{source}\ntook {took:?}");
     if ran.execution == Execution::Restarted {
         assert!(ran.lost(), "the loss was not told: {shown}");
