@@ -103,9 +103,8 @@ async fn resumes() {
     let mut session = agent().await.session();
     session.send(QUESTION).await.unwrap();
     let saved = session.save(&file).await.unwrap();
-    let next = TurnOptions::new().max_tokens(20).tool_choice(ToolChoice::None);
+    let next = TurnOptions::new().max_tokens(20).max_turns(1);
     let here = session.send_with("谢谢", next.clone()).await.unwrap();
-    // All but the last token written, which is read with what follows.
     assert_eq!(saved, here.usage().reused_tokens);
 
     let model = Model::load("qwen2.5-coder-0.5b").await.unwrap();

@@ -32,7 +32,7 @@ async fn a_saved_conversation_goes_on_where_it_was() {
     assert_eq!((again.system(), again.sampling()), (Some("Add."), session.sampling()));
     let reply = within(again.send("3 + 4")).await.unwrap();
     // Calls are numbered on.
-    assert_eq!((reply.text(), reply.calls()[0].id.as_str()), ("7".to_owned(), "call_2"));
+    assert_eq!((reply.text(), reply.calls()[0].id.0.as_str()), ("7".to_owned(), "call-2"));
     assert_eq!(history(&again).len(), 8);
     // Saving again takes the place of the file.
     again.save(&file).await.unwrap();
@@ -59,7 +59,7 @@ async fn the_model_is_told_that_its_variables_are_gone() {
     let reply = within(again.send("go")).await.unwrap();
     assert!(reply.code()[0].observation.starts_with("[This is a new session"), "{}", reply.code()[0].observation);
     // Once.
-    assert_eq!(reply.code()[1].observation, "0");
+    assert_eq!(reply.code()[1].observation, "0 files");
 }
 
 #[tokio::test]
