@@ -48,7 +48,7 @@ impl Assembly {
                 raw: raw.clone(),
                 problem: problem.clone(),
             }),
-            Delta::Prefill { .. } | Delta::Finished { .. } => {}
+            Delta::Prefill { .. } | Delta::Logprobs { .. } | Delta::Finished { .. } => {}
         }
     }
 

@@ -31,6 +31,12 @@ pub enum Delta {
         /// Whole characters.
         text: String,
     },
+    /// How likely the tokens of the prose or thinking that comes next were, where the request asks for it. A token of
+    /// which only a part is there yet is among them.
+    Logprobs {
+        /// The tokens, in the order in which they were written.
+        tokens: Vec<TokenLogprob>,
+    },
     /// A call has begun and its tool is known.
     CallStarted {
         /// The call.
@@ -91,6 +97,26 @@ pub enum Delta {
         /// How long it took.
         timings: Timings,
     },
+}
+
+/// How likely a token was: by the model alone, before penalties, temperature, cuts and grammar.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TokenLogprob {
+    /// The token that was written.
+    pub token: Likelihood,
+    /// The likeliest tokens at its place, likeliest first; the one that was written need not be among them.
+    pub top: Vec<Likelihood>,
+}
+
+/// A token and its likelihood.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Likelihood {
+    /// The token.
+    pub id: u32,
+    /// What it stands for; may be part of a character. A special is named by its text.
+    pub bytes: Vec<u8>,
+    /// The natural logarithm of its probability.
+    pub logprob: f32,
 }
 
 /// Why a reply ended.

@@ -23,7 +23,7 @@ pub mod scripted;
 mod vocab;
 
 pub use chat_model::{ChatModel, DeltaStream, ModelInfo};
-pub use delta::{Delta, FinishReason, Timings, Usage};
+pub use delta::{Delta, FinishReason, Likelihood, Timings, TokenLogprob, Usage};
 pub use error::ModelError;
 #[cfg(feature = "llama")]
 pub use local::Model;

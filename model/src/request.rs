@@ -51,13 +51,29 @@ pub struct Sampling {
     pub min_p: f32,
     /// Divides the logits of the last 64 tokens. 1 is off, the default. Above 1 it can garble arguments that must be copied.
     pub repetition_penalty: f32,
+    /// Taken from the logit of a token for each time that it stands in the reply. 0 is off, the default.
+    pub frequency_penalty: f32,
+    /// Taken from the logit of a token that stands in the reply. 0 is off, the default.
+    pub presence_penalty: f32,
+    /// Added to the logits of these tokens; -100 bans one. Default none.
+    pub logit_bias: Vec<(u32, f32)>,
     /// Seed of the sampler; `None` draws one. The one used is in the usage of the reply.
     pub seed: Option<u32>,
 }
 
 impl Default for Sampling {
     fn default() -> Self {
-        Self { temperature: 0.0, top_p: 1.0, top_k: 0, min_p: 0.0, repetition_penalty: 1.0, seed: None }
+        Self {
+            temperature: 0.0,
+            top_p: 1.0,
+            top_k: 0,
+            min_p: 0.0,
+            repetition_penalty: 1.0,
+            frequency_penalty: 0.0,
+            presence_penalty: 0.0,
+            logit_bias: Vec::new(),
+            seed: None,
+        }
     }
 }
 
@@ -89,6 +105,11 @@ pub struct Request {
     pub format: ReplyFormat,
     /// How tokens are chosen.
     pub sampling: Sampling,
+    /// Says how likely each token of the reply's prose was, beside so many of the likeliest: [`Delta::Logprobs`]. Default
+    /// `None`: nothing is said.
+    ///
+    /// [`Delta::Logprobs`]: crate::Delta::Logprobs
+    pub logprobs: Option<u32>,
     /// The most tokens to write; `None` leaves it to the context.
     pub max_tokens: Option<u32>,
     /// Texts that end the reply; they are not part of it.

@@ -22,6 +22,7 @@ mod chat;
 mod error;
 mod listing;
 mod metrics;
+mod sampling;
 mod serve;
 mod state;
 pub mod wire;

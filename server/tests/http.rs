@@ -199,13 +199,19 @@ async fn a_call_that_cannot_be_read_is_text_and_not_lost() {
 #[tokio::test]
 async fn settings_reach_the_model() {
     let server = start(vec![Reply::text("x")]).await;
-    let settings = json!({ "temperature": 0.5, "top_p": 0.9, "top_k": 7, "min_p": 0.1, "seed": 42, "stop": "END", "max_tokens": 9,
+    let settings = json!({ "temperature": 0.5, "top_p": 0.9, "top_k": 7, "min_p": 0.1, "seed": 42, "stop": "END",
+        "frequency_penalty": 0.5, "presence_penalty": -1.5, "repetition_penalty": 1.5, "logit_bias": { "7": -100 }, "logprobs": true, "max_tokens": 9,
         "max_completion_tokens": 5, "tools": weather(), "tool_choice": { "type": "function", "function": { "name": "weather" } },
         "unknown_member": { "a": 1 }, "user": "someone" });
     assert_eq!(server.post(&ask(settings)).await.status(), StatusCode::OK);
     let request = server.model.requests().remove(0);
     let sampling = &request.sampling;
     assert_eq!((sampling.temperature, sampling.top_p, sampling.top_k, sampling.min_p), (0.5, 0.9, 7, 0.1));
+    assert_eq!((sampling.frequency_penalty, sampling.presence_penalty), (0.5, -1.5));
+    assert_eq!(
+        (sampling.repetition_penalty, &sampling.logit_bias[..], request.logprobs),
+        (1.5, &[(7, -100.0)][..], Some(0))
+    );
     assert_eq!((sampling.seed, request.max_tokens), (Some(42), Some(5)));
     assert_eq!(request.stop, ["END"]);
     assert_eq!(request.tool_choice, ToolChoice::Named("weather".to_owned()));
@@ -236,7 +242,9 @@ async fn wrong_requests_are_refused_with_the_member_that_is_wrong() {
             Value::Null,
         ),
         (json!({ "n": 2 }), StatusCode::BAD_REQUEST, json!("n"), json!("unsupported_parameter")),
-        (json!({ "logprobs": true }), StatusCode::BAD_REQUEST, json!("logprobs"), json!("unsupported_parameter")),
+        (json!({ "top_logprobs": 2 }), StatusCode::BAD_REQUEST, json!("top_logprobs"), Value::Null),
+        (json!({ "logprobs": true, "top_logprobs": 21 }), StatusCode::BAD_REQUEST, json!("top_logprobs"), Value::Null),
+        (json!({ "logit_bias": { "x": 1 } }), StatusCode::BAD_REQUEST, json!("logit_bias"), Value::Null),
         (
             json!({ "response_format": { "type": "json_schema" } }),
             StatusCode::BAD_REQUEST,

@@ -68,6 +68,8 @@ pub struct GenerateRequest {
     pub constraint: Option<Grammar>,
     /// The most tokens to write; `None` leaves it to the context.
     pub max_tokens: Option<u32>,
+    /// Sends an [`EngineEvent::Logprobs`] before each token, with so many of the likeliest.
+    pub logprobs: Option<u32>,
     /// Cancels the generation, which then ends with [`FinishReason::Cancelled`].
     pub cancellation: CancellationToken,
 }
@@ -84,6 +86,13 @@ pub enum EngineEvent {
         total: u32,
         /// Tokens found in the KV cache.
         reused: u32,
+    },
+    /// How likely the token was that comes next: by the model alone, before penalties, temperature, cuts and grammar.
+    Logprobs {
+        /// The natural logarithm of its probability.
+        chosen: f32,
+        /// The likeliest tokens and the logarithms of their probabilities, likeliest first.
+        top: Vec<(u32, f32)>,
     },
     /// A token was written.
     Token {
@@ -222,7 +231,7 @@ impl Engine {
         events: &tokio::sync::mpsc::UnboundedSender<Result<EngineEvent, ModelError>>,
     ) -> Result<(), ModelError> {
         let inner = &self.inner;
-        let sampler = Sampler::new(&request.sampling)?;
+        let sampler = Sampler::new(&request.sampling, request.prompt.len())?;
         check_prompt(&request.prompt, inner.vocab.len(), inner.context)?;
         let most = inner.sequences.saturating_add(inner.queue);
         let ticket = Ticket::take(&inner.taken, most)
@@ -237,6 +246,7 @@ impl Engine {
             hold: request.constraint.map_or(Hold::Free, |grammar| self.hold(grammar)),
             sampler,
             stops,
+            logprobs: request.logprobs,
             most: request.max_tokens.map_or(usize::MAX, |n| n as usize),
             cancellation: request.cancellation,
             events: events.clone(),

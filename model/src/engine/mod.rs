@@ -18,6 +18,7 @@ mod fingerprint;
 mod handle;
 mod kv;
 mod load;
+mod logprobs;
 mod memory;
 mod options;
 mod pace;

@@ -1,9 +1,12 @@
 //! Choosing the next token from the logits.
 //!
-//! The order is llama.cpp's: penalty, `top_k`, `top_p`, `min_p`, temperature. The sampler is our own so that the same
+//! The order is llama.cpp's: bias, penalties, `top_k`, `top_p`, `min_p`, temperature. The sampler is our own so that the same
 //! seed gives the same reply on every platform and with every release of llama.cpp.
 
-use std::hash::{BuildHasher, Hasher};
+use std::{
+    collections::HashMap,
+    hash::{BuildHasher, Hasher},
+};
 
 use toktrie::SimpleVob;
 
@@ -19,29 +22,38 @@ pub(crate) struct Sampler {
     settings: Sampling,
     seed: u32,
     random: SplitMix,
-    /// Logits under the repetition penalty; reused.
+    /// Tokens of the prompt.
+    prompt: usize,
+    /// How often each token stands in the reply, and up to where in the history that is counted.
+    counts: HashMap<u32, u32>,
+    counted: usize,
+    /// Logits under bias and penalties; reused.
     penalised: Vec<f32>,
     candidates: Vec<Candidate>,
 }
 
+/// A token that may be chosen.
 #[derive(Debug, Clone, Copy)]
-struct Candidate {
-    id: u32,
-    logit: f32,
+pub(crate) struct Candidate {
+    pub(crate) id: u32,
+    pub(crate) logit: f32,
 }
 
 impl Sampler {
-    /// A sampler with `settings`.
+    /// A sampler with `settings`, for a reply to `prompt` tokens.
     ///
     /// # Errors
     /// [`ModelError::Sampling`] where a value is out of range.
-    pub(crate) fn new(settings: &Sampling) -> Result<Self, ModelError> {
+    pub(crate) fn new(settings: &Sampling, prompt: usize) -> Result<Self, ModelError> {
         validate(settings)?;
         let seed = settings.seed.unwrap_or_else(random_seed);
         Ok(Self {
             settings: settings.clone(),
             seed,
             random: SplitMix(seed.into()),
+            prompt,
+            counts: HashMap::new(),
+            counted: prompt,
             penalised: Vec::new(),
             candidates: Vec::new(),
         })
@@ -62,7 +74,7 @@ impl Sampler {
     /// Chooses among `logits`, only what `mask` allows. `history`: prompt and reply so far. `None` where nothing is
     /// allowed, or no logit is a number.
     pub(crate) fn choose(&mut self, logits: &[f32], history: &[u32], mask: Option<&SimpleVob>) -> Option<u32> {
-        if self.settings.repetition_penalty == 1.0 {
+        if self.leaves_logits() {
             return self.pick(logits, mask);
         }
         let mut penalised = std::mem::take(&mut self.penalised);
@@ -74,7 +86,40 @@ impl Sampler {
         choice
     }
 
-    fn penalise(&self, logits: &mut [f32], history: &[u32]) {
+    /// True where there is neither bias nor penalty.
+    fn leaves_logits(&self) -> bool {
+        let s = &self.settings;
+        s.repetition_penalty == 1.0
+            && s.frequency_penalty == 0.0
+            && s.presence_penalty == 0.0
+            && s.logit_bias.is_empty()
+    }
+
+    fn penalise(&mut self, logits: &mut [f32], history: &[u32]) {
+        for &(id, bias) in &self.settings.logit_bias {
+            if let Some(logit) = logits.get_mut(id as usize) {
+                *logit += bias;
+            }
+        }
+        if self.settings.repetition_penalty != 1.0 {
+            self.divide_recent(logits, history);
+        }
+        if self.settings.frequency_penalty == 0.0 && self.settings.presence_penalty == 0.0 {
+            return;
+        }
+        for &id in history.get(self.counted..).unwrap_or_default() {
+            let count = self.counts.entry(id).or_insert(0);
+            *count = count.saturating_add(1);
+        }
+        self.counted = history.len().max(self.prompt);
+        for (&id, &count) in &self.counts {
+            if let Some(logit) = logits.get_mut(id as usize) {
+                *logit -= count as f32 * self.settings.frequency_penalty + self.settings.presence_penalty;
+            }
+        }
+    }
+
+    fn divide_recent(&self, logits: &mut [f32], history: &[u32]) {
         let mut recent: Vec<u32> = history.iter().rev().take(PENALTY_WINDOW).copied().collect();
         recent.sort_unstable();
         recent.dedup();
@@ -147,12 +192,19 @@ fn validate(settings: &Sampling) -> Result<(), ModelError> {
         true => Ok(()),
         false => Err(ModelError::Sampling { name, value: value.to_string(), range }),
     };
-    let Sampling { temperature, top_p, min_p, repetition_penalty, .. } = *settings;
+    let Sampling { temperature, top_p, min_p, repetition_penalty, frequency_penalty, presence_penalty, .. } = *settings;
     check((0.0..=100.0).contains(&temperature), "temperature", temperature, "between 0 and 100")?;
     check(top_p > 0.0 && top_p <= 1.0, "top_p", top_p, "more than 0 and at most 1")?;
     check((0.0..1.0).contains(&min_p), "min_p", min_p, "at least 0 and less than 1")?;
     let good = repetition_penalty > 0.0 && repetition_penalty <= 10.0;
-    check(good, "repetition_penalty", repetition_penalty, "more than 0 and at most 10")
+    check(good, "repetition_penalty", repetition_penalty, "more than 0 and at most 10")?;
+    for (name, penalty) in [("frequency_penalty", frequency_penalty), ("presence_penalty", presence_penalty)] {
+        check((-2.0..=2.0).contains(&penalty), name, penalty, "between -2 and 2")?;
+    }
+    match settings.logit_bias.iter().find(|(_, bias)| !(-100.0..=100.0).contains(bias)) {
+        Some(&(_, bias)) => check(false, "logit_bias", bias, "between -100 and 100"),
+        None => Ok(()),
+    }
 }
 
 /// The id of the largest logit, the first of equals; numbers that are none are passed over.
@@ -185,7 +237,8 @@ fn keep_larger(best: Option<Candidate>, next: Candidate) -> Option<Candidate> {
     }
 }
 
-fn descending(a: &Candidate, b: &Candidate) -> std::cmp::Ordering {
+/// The likeliest first, of equals the first in the vocabulary.
+pub(crate) fn descending(a: &Candidate, b: &Candidate) -> std::cmp::Ordering {
     b.logit.total_cmp(&a.logit).then(a.id.cmp(&b.id))
 }
 

@@ -1,7 +1,7 @@
 use super::*;
 
 fn sampler(settings: Sampling) -> Sampler {
-    Sampler::new(&Sampling { seed: Some(7), ..settings }).unwrap()
+    Sampler::new(&Sampling { seed: Some(7), ..settings }, 0).unwrap()
 }
 
 fn shares(settings: Sampling, logits: &[f32], mask: Option<&SimpleVob>) -> Vec<f64> {
@@ -22,8 +22,17 @@ fn only(ids: &[u32], length: usize) -> SimpleVob {
     mask
 }
 
-const WARM: Sampling =
-    Sampling { temperature: 1.0, top_p: 1.0, top_k: 0, min_p: 0.0, repetition_penalty: 1.0, seed: None };
+const WARM: Sampling = Sampling {
+    temperature: 1.0,
+    top_p: 1.0,
+    top_k: 0,
+    min_p: 0.0,
+    repetition_penalty: 1.0,
+    frequency_penalty: 0.0,
+    presence_penalty: 0.0,
+    logit_bias: Vec::new(),
+    seed: None,
+};
 
 #[test]
 fn zero_temperature_takes_the_likeliest() {
@@ -83,10 +92,32 @@ fn the_penalty_makes_repeating_less_likely_whatever_the_sign() {
 }
 
 #[test]
+fn what_stands_in_the_reply_loses_by_its_count() {
+    let settings = Sampling { frequency_penalty: 0.5, presence_penalty: 1.0, ..Sampling::default() };
+    let mut sampler = Sampler::new(&Sampling { seed: Some(7), ..settings }, 2).unwrap();
+    // The prompt does not count.
+    assert_eq!(sampler.choose(&[3.0, 1.8], &[0, 0], None), Some(0));
+    // 3.0 - 1.0 - 0.5, then another 0.5, counted once each whether or not it is asked again.
+    assert_eq!(sampler.choose(&[3.0, 1.4], &[0, 0, 0], None), Some(0));
+    assert_eq!(sampler.choose(&[3.0, 1.4], &[0, 0, 0], None), Some(0));
+    assert_eq!(sampler.choose(&[3.0, 1.4], &[0, 0, 0, 0], None), Some(1));
+    assert_eq!(sampler.choose(&[3.0, 0.9], &[0, 0, 0, 0], None), Some(0));
+    // 9999 is out of range and passed over.
+    assert_eq!(sampler.choose(&[3.0, 0.6], &[0, 0, 0, 0, 0, 9999], None), Some(1));
+}
+
+#[test]
+fn a_bias_moves_its_token_alone() {
+    let mut sampler = sampler(Sampling { logit_bias: vec![(0, -100.0), (2, 1.5), (77, 5.0)], ..Sampling::default() });
+    assert_eq!(sampler.choose(&[9.0, 2.0, 1.0], &[], None), Some(2));
+    assert_eq!(sampler.choose(&[9.0, 3.0, 1.0], &[], None), Some(1));
+}
+
+#[test]
 fn a_seed_repeats_and_none_differs() {
     let logits = [0.0; 1000];
     let run = |seed| {
-        let mut sampler = Sampler::new(&Sampling { seed, ..WARM }).unwrap();
+        let mut sampler = Sampler::new(&Sampling { seed, ..WARM }, 0).unwrap();
         (0..8).map(|_| sampler.choose(&logits, &[], None).unwrap()).collect::<Vec<_>>()
     };
     assert_eq!(run(Some(1)), run(Some(1)));
@@ -107,8 +138,11 @@ fn refuses_what_is_out_of_range() {
         (Sampling { min_p: 1.0, ..WARM }, "min_p"),
         (Sampling { min_p: f32::NAN, ..WARM }, "min_p"),
         (Sampling { repetition_penalty: 0.0, ..WARM }, "repetition_penalty"),
+        (Sampling { frequency_penalty: 2.1, ..WARM }, "frequency_penalty"),
+        (Sampling { presence_penalty: f32::NAN, ..WARM }, "presence_penalty"),
+        (Sampling { logit_bias: vec![(1, 0.0), (2, -101.0)], ..WARM }, "logit_bias"),
     ] {
-        match Sampler::new(&settings).err() {
+        match Sampler::new(&settings, 0).err() {
             Some(ModelError::Sampling { name, .. }) => assert_eq!(name, wanted),
             other => panic!("{settings:?}: {other:?}"),
         }

@@ -12,7 +12,12 @@ use std::{
 use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
 
-use super::{constraint::Constraint, handle::EngineEvent, sampler::Sampler};
+use super::{
+    constraint::Constraint,
+    handle::EngineEvent,
+    logprobs::{Logprobs, logprobs},
+    sampler::Sampler,
+};
 use crate::{FinishReason, ModelError, Timings, Usage};
 
 /// A place among the generations that run or wait; given back when dropped.
@@ -53,6 +58,8 @@ pub(crate) struct Session {
     /// Tokens that end the reply, sorted.
     pub(crate) stops: Vec<u32>,
     pub(crate) most: usize,
+    /// Says how likely each token was, beside so many others.
+    pub(crate) logprobs: Option<u32>,
     pub(crate) cancellation: CancellationToken,
     pub(crate) events: UnboundedSender<Result<EngineEvent, ModelError>>,
     /// Its sequence, while it runs.
@@ -125,6 +132,10 @@ impl Session {
             }
         }
         let Some(token) = self.choose(logits)? else { return Ok(Some(FinishReason::Stop)) };
+        if let Some(most) = self.logprobs {
+            let Logprobs { chosen, top } = logprobs(logits, token, most as usize);
+            self.send(EngineEvent::Logprobs { chosen, top });
+        }
         match self.write(token, limit)? {
             Some(end) => Ok(Some(end)),
             None => self.write_forced(limit),
@@ -157,6 +168,10 @@ impl Session {
 
     /// Writes the tokens that the grammar leaves no choice about.
     fn write_forced(&mut self, limit: usize) -> Result<Option<FinishReason>, ModelError> {
+        if self.logprobs.is_some() {
+            // Each token needs logits of its own.
+            return Ok(None);
+        }
         let Hold::Ready(constraint) = &mut self.hold else { return Ok(None) };
         for token in constraint.forced()? {
             if let Some(end) = self.write(token, limit)? {

@@ -14,7 +14,7 @@ use super::{
     text::{Characters, StopTexts},
 };
 use crate::{
-    AssistantMessage, Delta, FinishReason, ModelError, RawTokens, Timings, Usage, Vocab,
+    AssistantMessage, Delta, FinishReason, Likelihood, ModelError, RawTokens, Timings, TokenLogprob, Usage, Vocab,
     assembly::Assembly,
     dialect::{Chunk, OutputParser},
     engine::{EngineEvent, EngineStream, GenerateRequest},
@@ -35,6 +35,7 @@ pub(super) fn start(
         stop_tokens: inner.dialect.stop_tokens(),
         constraint: grammar,
         max_tokens: request.max_tokens,
+        logprobs: request.logprobs,
         cancellation: cancellation.clone(),
     });
     let reply = Reply {
@@ -45,6 +46,8 @@ pub(super) fn start(
         stops: StopTexts::new(request.stop),
         assembly: Assembly::default(),
         ids: Vec::new(),
+        likely: None,
+        unsaid: Vec::new(),
         stopped: false,
         cancellation,
         prepared: asked.elapsed(),
@@ -63,6 +66,10 @@ struct Reply {
     assembly: Assembly,
     /// The tokens written.
     ids: Vec<u32>,
+    /// How likely the next token is.
+    likely: Option<(f32, Vec<(u32, f32)>)>,
+    /// How likely the tokens were whose text is not told yet.
+    unsaid: Vec<TokenLogprob>,
     /// True once a stop text was found: what comes after it is passed over.
     stopped: bool,
     cancellation: CancellationToken,
@@ -97,6 +104,7 @@ impl Reply {
             EngineEvent::Prefill { done, total, reused } => {
                 self.ready.push_back(Delta::Prefill { done, total, reused });
             }
+            EngineEvent::Logprobs { chosen, top } => self.likely = Some((chosen, top)),
             EngineEvent::Token { id } => {
                 if !self.stopped {
                     self.token(id);
@@ -108,6 +116,10 @@ impl Reply {
 
     fn token(&mut self, id: u32) {
         self.ids.push(id);
+        if let Some((chosen, top)) = self.likely.take() {
+            let top = top.into_iter().map(|(id, logprob)| self.likelihood(id, logprob)).collect();
+            self.unsaid.push(TokenLogprob { token: self.likelihood(id, chosen), top });
+        }
         match self.inner.vocab.special_text(id) {
             Some(known_by) => {
                 // No character and no stop text goes on past a special.
@@ -121,6 +133,12 @@ impl Reply {
                 self.text(&text);
             }
         }
+    }
+
+    fn likelihood(&self, id: u32, logprob: f32) -> Likelihood {
+        let vocab = &self.inner.vocab;
+        let bytes = vocab.special_text(id).map_or_else(|| vocab.piece(id), String::into_bytes);
+        Likelihood { id, bytes, logprob }
     }
 
     fn text(&mut self, text: &str) {
@@ -155,6 +173,14 @@ impl Reply {
     fn give(&mut self, deltas: Vec<Delta>) {
         for delta in deltas {
             self.assembly.push(&delta);
+            match delta {
+                Delta::Text { .. } | Delta::Reasoning { .. } | Delta::Malformed { .. } if !self.unsaid.is_empty() => {
+                    self.ready.push_back(Delta::Logprobs { tokens: std::mem::take(&mut self.unsaid) });
+                }
+                // Those of calls and programs are nobody's prose.
+                Delta::CallReady { .. } | Delta::CodeReady { .. } => self.unsaid.clear(),
+                _ => {}
+            }
             self.ready.push_back(delta);
         }
     }

@@ -33,6 +33,8 @@ struct Reply {
     created: u64,
     model: String,
     fingerprint: String,
+    /// How likely tokens were is told.
+    logprobs: bool,
 }
 
 /// One reply. Where the client goes away the generation stops: the stream is dropped with the response.
@@ -48,6 +50,7 @@ pub(crate) async fn completions(
         created: now(),
         model: asked.model.clone(),
         fingerprint: shared.model.info().fingerprint.clone(),
+        logprobs: asked.logprobs.unwrap_or(false),
     };
     let is_streamed = asked.stream.unwrap_or(false);
     let include_usage = asked.stream_options.unwrap_or_default().include_usage;

@@ -9,12 +9,13 @@ use glassbox_tools::{CallId, ToolCall, ToolSpec};
 use serde_json::Value;
 
 use crate::error::ApiError;
-use crate::wire::{ChatRequest, Content, RequestMessage, Stop, ToolCallEntry, ToolChoiceEntry, ToolEntry};
+use crate::sampling;
+use crate::wire::{ChatRequest, Content, RequestMessage, ToolCallEntry, ToolChoiceEntry, ToolEntry};
 
 /// Tools in one request.
 const MAX_TOOLS: usize = 512;
-/// Texts that end a reply. OpenAI takes four.
-const MAX_STOPS: usize = 16;
+/// Likeliest tokens beside each, as OpenAI has it.
+const MAX_TOP_LOGPROBS: u32 = 20;
 
 /// The model's request. `defaults` is what the caller left out.
 pub(super) fn read(request: ChatRequest, defaults: &Sampling) -> Result<Request, ApiError> {
@@ -27,16 +28,10 @@ pub(super) fn read(request: ChatRequest, defaults: &Sampling) -> Result<Request,
         tool_choice,
         parallel_calls: request.parallel_tool_calls.unwrap_or(true),
         format: format(request.response_format)?,
-        sampling: Sampling {
-            temperature: request.temperature.unwrap_or(defaults.temperature),
-            top_p: request.top_p.unwrap_or(defaults.top_p),
-            top_k: request.top_k.unwrap_or(defaults.top_k),
-            min_p: request.min_p.unwrap_or(defaults.min_p),
-            repetition_penalty: request.repeat_penalty.unwrap_or(defaults.repetition_penalty),
-            seed: request.seed.map_or(defaults.seed, |seed| Some(folded(seed))),
-        },
+        sampling: sampling::read(request.sampling, defaults)?,
+        logprobs: logprobs(request.logprobs, request.top_logprobs)?,
         max_tokens: request.max_completion_tokens.or(request.max_tokens),
-        stop: stop(request.stop)?,
+        stop: sampling::stop(request.stop)?,
         next_call: 1,
         ..Request::default()
     })
@@ -44,21 +39,8 @@ pub(super) fn read(request: ChatRequest, defaults: &Sampling) -> Result<Request,
 
 fn refuse_unsupported(request: &ChatRequest) -> Result<(), ApiError> {
     let unsupported = |param, what| Err(ApiError::unsupported(param, what));
-    let is_set = |penalty: Option<f32>| penalty.is_some_and(|penalty| penalty != 0.0);
     if request.n.is_some_and(|n| n != 1) {
         return unsupported("n", "more than one reply");
-    }
-    if is_set(request.frequency_penalty) {
-        return unsupported("frequency_penalty", "it (`repeat_penalty` is there)");
-    }
-    if is_set(request.presence_penalty) {
-        return unsupported("presence_penalty", "it (`repeat_penalty` is there)");
-    }
-    if request.logit_bias.as_ref().is_some_and(|bias| !bias.is_empty()) {
-        return unsupported("logit_bias", "it");
-    }
-    if request.logprobs == Some(true) {
-        return unsupported("logprobs", "it");
     }
     if request.max_completion_tokens.or(request.max_tokens) == Some(0) {
         return Err(ApiError::invalid("max_completion_tokens", "a reply has at least one token"));
@@ -81,25 +63,15 @@ fn format(format: Option<Value>) -> Result<ReplyFormat, ApiError> {
     }
 }
 
-/// The seed of our sampler has 32 bits: different seeds stay different where they are small.
-fn folded(seed: i64) -> u32 {
-    let bits = seed.cast_unsigned();
-    u32::try_from((bits ^ (bits >> 32)) & u64::from(u32::MAX)).unwrap_or_default()
-}
-
-fn stop(stop: Option<Stop>) -> Result<Vec<String>, ApiError> {
-    let texts = match stop {
-        None => Vec::new(),
-        Some(Stop::One(text)) => vec![text],
-        Some(Stop::Several(texts)) => texts,
-    };
-    if texts.len() > MAX_STOPS || texts.iter().any(String::is_empty) {
-        return Err(ApiError::invalid(
-            "stop",
-            format!("at most {MAX_STOPS} texts end a reply, and none of them is empty"),
-        ));
+fn logprobs(wanted: Option<bool>, top: Option<u32>) -> Result<Option<u32>, ApiError> {
+    match (wanted.unwrap_or(false), top) {
+        (false, None | Some(0)) => Ok(None),
+        (false, Some(_)) => Err(ApiError::invalid("top_logprobs", "`top_logprobs` needs `logprobs`")),
+        (true, Some(top)) if top > MAX_TOP_LOGPROBS => {
+            Err(ApiError::invalid("top_logprobs", format!("`top_logprobs` is at most {MAX_TOP_LOGPROBS}")))
+        }
+        (true, top) => Ok(Some(top.unwrap_or(0))),
     }
-    Ok(texts)
 }
 
 fn tools(entries: Vec<ToolEntry>) -> Result<Vec<ToolSpec>, ApiError> {

@@ -3,7 +3,7 @@
 use futures::stream::{self, BoxStream, Stream, StreamExt};
 
 use crate::error::ApiError;
-use crate::wire::{Chunk, ChunkChoice, ChunkDelta, DeltaCall, DeltaFunction, Usage};
+use crate::wire::{ChatLogprobs, Chunk, ChunkChoice, ChunkDelta, DeltaCall, DeltaFunction, Usage};
 
 use super::Reply;
 use super::piece::Piece;
@@ -30,7 +30,14 @@ pub(super) fn events(
 fn chunks(reply: &Reply, include_usage: bool, piece: Piece, calls: &mut u32) -> Vec<String> {
     let delta = |delta: ChunkDelta| to_text(&reply.chunk(Some((delta, None)), None));
     match piece {
-        Piece::Text(text) => vec![delta(ChunkDelta { content: Some(text), ..ChunkDelta::default() })],
+        Piece::Text { text, logprobs } => {
+            let mut chunk =
+                reply.chunk(Some((ChunkDelta { content: Some(text), ..ChunkDelta::default() }, None)), None);
+            if let Some(choice) = chunk.choices.first_mut().filter(|_| reply.logprobs) {
+                choice.logprobs = Some(ChatLogprobs::new(logprobs));
+            }
+            vec![to_text(&chunk)]
+        }
         Piece::Reasoning(text) => vec![delta(ChunkDelta { reasoning_content: Some(text), ..ChunkDelta::default() })],
         Piece::Call(call) => {
             let index = *calls;

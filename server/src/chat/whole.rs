@@ -3,7 +3,7 @@
 use futures::stream::{BoxStream, StreamExt};
 
 use crate::error::ApiError;
-use crate::wire::{Choice, Completion, ReplyMessage};
+use crate::wire::{ChatLogprobs, Choice, Completion, ReplyMessage};
 
 use super::Reply;
 use super::piece::Piece;
@@ -14,9 +14,13 @@ pub(super) async fn whole(
     mut pieces: BoxStream<'static, Result<Piece, ApiError>>,
 ) -> Result<Completion, ApiError> {
     let (mut content, mut reasoning, mut tool_calls) = (String::new(), String::new(), Vec::new());
+    let mut likely = Vec::new();
     while let Some(piece) = pieces.next().await {
         match piece? {
-            Piece::Text(text) => content.push_str(&text),
+            Piece::Text { text, logprobs } => {
+                content.push_str(&text);
+                likely.extend(logprobs);
+            }
             Piece::Reasoning(text) => reasoning.push_str(&text),
             Piece::Call(call) => tool_calls.push(call),
             Piece::End { reason, usage } => {
@@ -29,13 +33,14 @@ pub(super) async fn whole(
                     tool_calls,
                     refusal: None,
                 };
+                let logprobs = reply.logprobs.then(|| ChatLogprobs::new(likely));
                 return Ok(Completion {
                     id: reply.id,
                     object: "chat.completion",
                     created: reply.created,
                     model: reply.model,
                     system_fingerprint: reply.fingerprint,
-                    choices: vec![Choice { index: 0, message, finish_reason: reason, logprobs: None }],
+                    choices: vec![Choice { index: 0, message, finish_reason: reason, logprobs }],
                     usage,
                 });
             }

@@ -1,7 +1,9 @@
 //! The body of `POST /v1/chat/completions`.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 /// A request for one reply.
 #[derive(Debug, Clone, Deserialize)]
@@ -25,24 +27,9 @@ pub struct ChatRequest {
     /// What a stream holds besides.
     #[serde(default)]
     pub stream_options: Option<StreamOptions>,
-    /// From 0 to 2. Default: the server's.
-    #[serde(default)]
-    pub temperature: Option<f32>,
-    /// From 0 to 1. Default: the server's.
-    #[serde(default)]
-    pub top_p: Option<f32>,
-    /// As llama.cpp's server has it. 0 is off.
-    #[serde(default)]
-    pub top_k: Option<u32>,
-    /// As llama.cpp's server has it. 0 is off.
-    #[serde(default)]
-    pub min_p: Option<f32>,
-    /// As llama.cpp's server has it. 1 is off.
-    #[serde(default)]
-    pub repeat_penalty: Option<f32>,
-    /// The same seed gives the same reply.
-    #[serde(default)]
-    pub seed: Option<i64>,
+    /// How tokens are chosen.
+    #[serde(flatten)]
+    pub sampling: SamplingFields,
     /// Texts that end the reply.
     #[serde(default)]
     pub stop: Option<Stop>,
@@ -55,22 +42,48 @@ pub struct ChatRequest {
     /// Replies to choose from; 1.
     #[serde(default)]
     pub n: Option<u32>,
-    /// Not supported, unless 0.
-    #[serde(default)]
-    pub frequency_penalty: Option<f32>,
-    /// Not supported, unless 0.
-    #[serde(default)]
-    pub presence_penalty: Option<f32>,
-    /// Not supported, unless empty.
-    #[serde(default)]
-    pub logit_bias: Option<Map<String, Value>>,
-    /// Not supported, unless false.
+    /// Says how likely each token of the text was. Default false.
     #[serde(default)]
     pub logprobs: Option<bool>,
+    /// So many of the likeliest tokens beside each, at most 20. Needs `logprobs`. Default 0.
+    #[serde(default)]
+    pub top_logprobs: Option<u32>,
     /// The form of the reply: `{"type": "text"}`, `{"type": "json_object"}`, or `{"type": "json_schema", "json_schema":
     /// {"schema": …}}`.
     #[serde(default)]
     pub response_format: Option<Value>,
+}
+
+/// How tokens are chosen; what is left out is the server's.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub struct SamplingFields {
+    /// From 0, the likeliest token.
+    #[serde(default)]
+    pub temperature: Option<f32>,
+    /// More than 0, at most 1.
+    #[serde(default)]
+    pub top_p: Option<f32>,
+    /// As llama.cpp's server has it. 0 and less is off.
+    #[serde(default)]
+    pub top_k: Option<i64>,
+    /// As llama.cpp's server has it. 0 is off.
+    #[serde(default)]
+    pub min_p: Option<f32>,
+    /// As llama.cpp's server has it. 1 is off.
+    #[serde(default, alias = "repetition_penalty")]
+    pub repeat_penalty: Option<f32>,
+    /// From -2 to 2. 0 is off.
+    #[serde(default)]
+    pub frequency_penalty: Option<f32>,
+    /// From -2 to 2. 0 is off.
+    #[serde(default)]
+    pub presence_penalty: Option<f32>,
+    /// What is added to the logits of tokens, from -100 to 100, by the number of the token.
+    #[serde(default)]
+    pub logit_bias: Option<BTreeMap<String, f32>>,
+    /// The same seed gives the same reply.
+    #[serde(default)]
+    pub seed: Option<i64>,
 }
 
 /// A message of the conversation.

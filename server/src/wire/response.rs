@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::ToolCallEntry;
+use super::{ChatLogprobs, ToolCallEntry};
 
 /// A whole reply.
 #[derive(Debug, Clone, Serialize)]
@@ -32,8 +32,8 @@ pub struct Choice {
     pub message: ReplyMessage,
     /// `stop`, `length` or `tool_calls`.
     pub finish_reason: &'static str,
-    /// None are given.
-    pub logprobs: Option<()>,
+    /// Where they were asked for.
+    pub logprobs: Option<ChatLogprobs>,
 }
 
 /// What the model wrote.
@@ -64,6 +64,17 @@ pub struct Usage {
     pub total_tokens: u32,
     /// More on the prompt.
     pub prompt_tokens_details: PromptDetails,
+}
+
+impl From<glassbox_model::Usage> for Usage {
+    fn from(usage: glassbox_model::Usage) -> Self {
+        Self {
+            prompt_tokens: usage.prompt_tokens,
+            completion_tokens: usage.completion_tokens,
+            total_tokens: usage.prompt_tokens.saturating_add(usage.completion_tokens),
+            prompt_tokens_details: PromptDetails { cached_tokens: usage.reused_tokens },
+        }
+    }
 }
 
 /// More on the prompt's tokens.
@@ -102,8 +113,8 @@ pub struct ChunkChoice {
     pub delta: ChunkDelta,
     /// In the last chunk of the reply.
     pub finish_reason: Option<&'static str>,
-    /// None are given.
-    pub logprobs: Option<()>,
+    /// Those of the tokens of its text, where they were asked for.
+    pub logprobs: Option<ChatLogprobs>,
 }
 
 /// What is new.

@@ -1,0 +1,49 @@
+//! How likely tokens are.
+
+use super::sampler::{Candidate, descending};
+
+/// How likely a token was, by the logits alone.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Logprobs {
+    /// The logarithm of the probability of the token that was chosen.
+    pub(crate) chosen: f32,
+    /// The likeliest tokens, likeliest first.
+    pub(crate) top: Vec<(u32, f32)>,
+}
+
+/// The probability of `token` after `logits`, and of the `most` likeliest tokens. Logits that are no number count as
+/// impossible.
+pub(crate) fn logprobs(logits: &[f32], token: u32, most: usize) -> Logprobs {
+    let largest = logits.iter().copied().filter(|logit| !logit.is_nan()).fold(f32::NEG_INFINITY, f32::max);
+    let sum: f64 = logits.iter().filter(|logit| !logit.is_nan()).map(|logit| f64::from(logit - largest).exp()).sum();
+    let logprob = |logit: f32| (f64::from(logit - largest) - sum.ln()) as f32;
+    let chosen = logits.get(token as usize).copied().filter(|logit| !logit.is_nan()).unwrap_or(f32::NEG_INFINITY);
+    let mut candidates: Vec<Candidate> = Vec::new();
+    if most > 0 {
+        candidates.extend((0u32..).zip(logits).map(|(id, &logit)| Candidate { id, logit }));
+        candidates.retain(|candidate| !candidate.logit.is_nan());
+        if most < candidates.len() {
+            candidates.select_nth_unstable_by(most, descending);
+            candidates.truncate(most);
+        }
+        candidates.sort_unstable_by(descending);
+    }
+    Logprobs { chosen: logprob(chosen), top: candidates.into_iter().map(|c| (c.id, logprob(c.logit))).collect() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn they_are_logarithms_of_shares() {
+        let logits = [1000.0, 1000.0 + 2.0f32.ln(), f32::NAN, f32::NEG_INFINITY, 1000.0];
+        let seen = logprobs(&logits, 0, 3);
+        assert!((seen.chosen - 0.25f32.ln()).abs() < 1e-4, "{seen:?}");
+        let ids: Vec<u32> = seen.top.iter().map(|(id, _)| *id).collect();
+        assert_eq!(ids, [1, 0, 4]);
+        assert!((seen.top[0].1 - 0.5f32.ln()).abs() < 1e-4, "{seen:?}");
+        assert_eq!(logprobs(&logits, 3, 0), Logprobs { chosen: f32::NEG_INFINITY, top: Vec::new() });
+        assert_eq!(logprobs(&logits, 1, 99).top.len(), 4);
+    }
+}
