@@ -155,6 +155,7 @@ fn options(engine: &EngineSettings) -> EngineOptions {
         kv_cache: engine.kv_cache.unwrap_or_default(),
         lora: engine.lora.clone(),
         sequences: engine.sequences,
+        queue: engine.queue.unwrap_or(default.queue),
         ..default
     }
 }

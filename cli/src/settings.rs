@@ -70,6 +70,8 @@ pub(crate) struct EngineSettings {
     pub(crate) dialect: Option<String>,
     /// Generations that run at once.
     pub(crate) sequences: u32,
+    /// Generations that may wait for those; `None` is the engine's own number.
+    pub(crate) queue: Option<usize>,
 }
 
 /// What the model may use.
@@ -178,6 +180,7 @@ impl Settings {
                 dialect: args.dialect.clone(),
                 // One conversation: the whole context is its own.
                 sequences: 1,
+                queue: None,
             },
             system: system(args)?,
             out: args.out.clone().unwrap_or_else(|| PathBuf::from("glassbox-out")),

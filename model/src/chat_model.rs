@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use futures::stream::BoxStream;
 use serde::{Deserialize, Serialize};
 
-use crate::{Delta, ModelError, Request};
+use crate::{Delta, ModelError, Request, TextModel};
 
 /// The pieces of a reply. Dropping it stops the generation.
 pub type DeltaStream = BoxStream<'static, Result<Delta, ModelError>>;
@@ -47,6 +47,37 @@ pub trait ChatModel: Send + Sync + 'static {
         let _ = path;
         Ok(0)
     }
+
+    /// The same model without its chat format, where it can be had. Default `None`.
+    fn text(&self) -> Option<&dyn TextModel> {
+        None
+    }
+
+    /// What it is doing, where that is counted. Default `None`.
+    fn load_now(&self) -> Option<ModelLoad> {
+        None
+    }
+}
+
+/// What a model is doing, and what it has done since it was loaded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ModelLoad {
+    /// Generations that have a sequence of the KV cache.
+    pub running: usize,
+    /// Generations that wait for one.
+    pub waiting: usize,
+    /// Sequences: so many can run.
+    pub sequences: usize,
+    /// Tokens in the KV cache, those kept of finished generations included.
+    pub kv_tokens: usize,
+    /// Tokens that fit in the KV cache.
+    pub kv_capacity: usize,
+    /// Batches that were computed.
+    pub batches: u64,
+    /// Tokens in all of them.
+    pub batch_tokens: u64,
+    /// Generations in all of them: over `batches` it is how many a batch serves on average.
+    pub batch_generations: u64,
 }
 
 /// What is known of a model.

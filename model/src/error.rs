@@ -55,6 +55,12 @@ pub enum ModelError {
         /// How many.
         waiting: usize,
     },
+    /// A prompt of tokens cannot be read.
+    #[error("the prompt cannot be read: {problem}")]
+    Prompt {
+        /// What is wrong with it.
+        problem: String,
+    },
     /// The conversation cannot be rendered or constrained.
     #[error(transparent)]
     Dialect(#[from] DialectError),
@@ -102,6 +108,27 @@ pub enum ModelError {
 }
 
 impl ModelError {
+    /// The kind in one word, for logs and traces.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::NotFound { .. } => "not_found",
+            Self::BadFile { .. } => "bad_file",
+            Self::Engine { .. } => "engine",
+            Self::OutOfMemory { .. } => "out_of_memory",
+            Self::ContextOverflow { .. } => "context_overflow",
+            Self::QueueFull { .. } => "queue_full",
+            Self::KvFile { .. } => "kv_file",
+            Self::Prompt { .. } => "prompt",
+            Self::Dialect(_) => "dialect",
+            Self::Grammar { .. } => "grammar",
+            Self::Sampling { .. } => "sampling",
+            Self::Stopped { .. } => "stopped",
+            #[cfg(feature = "fetch")]
+            Self::Fetch(_) => "fetch",
+            Self::ScriptOver { .. } => "script_over",
+        }
+    }
+
     /// What to do now, where there is something.
     pub fn hint(&self) -> Option<String> {
         match self {

@@ -20,9 +20,11 @@ mod message;
 mod off_thread;
 mod request;
 pub mod scripted;
+mod text_model;
+mod trace;
 mod vocab;
 
-pub use chat_model::{ChatModel, DeltaStream, ModelInfo};
+pub use chat_model::{ChatModel, DeltaStream, ModelInfo, ModelLoad};
 pub use delta::{Delta, FinishReason, Likelihood, Timings, TokenLogprob, Usage};
 pub use error::ModelError;
 #[cfg(feature = "llama")]
@@ -30,4 +32,5 @@ pub use local::Model;
 pub use message::{AssistantMessage, AssistantPart, Message, Observation, RawTokens};
 pub use request::{InterpreterNotes, ReplyFormat, Request, Sampling, ToolChoice};
 pub use scripted::ScriptedModel;
+pub use text_model::{CompletionRequest, Prompt, TextModel, detokenize};
 pub use vocab::{Metadata, Vocab};

@@ -3,6 +3,7 @@
 //! [`Model`] puts the pieces together: the file from the catalog, the [engine](crate::engine) that computes tokens, and
 //! the [dialect] that knows what they mean.
 
+mod plain;
 mod reply;
 mod text;
 
@@ -16,10 +17,11 @@ use async_trait::async_trait;
 use futures::{FutureExt, StreamExt, stream};
 
 use crate::{
-    ChatModel, DeltaStream, ModelError, ModelInfo, Request,
+    ChatModel, DeltaStream, ModelError, ModelInfo, ModelLoad, Request, TextModel,
     dialect::{self, Dialect, Grammar, OutputParser},
     engine::{Engine, EngineOptions, LlamaVocab},
     off_thread::off_thread,
+    trace::{self, Operation},
 };
 
 /// A chat model that runs in this process through llama.cpp. Clones share it.
@@ -178,6 +180,7 @@ struct Prepared {
     prompt: Vec<u32>,
     grammar: Option<Grammar>,
     parser: Box<dyn OutputParser>,
+    stop_tokens: Vec<u32>,
     request: Request,
 }
 
@@ -191,8 +194,25 @@ impl Inner {
         let grammar = self.dialect.grammar(&request)?;
         let prompt = self.prompt(&request)?;
         let parser = self.dialect.parser(&request);
-        Ok(Prepared { prompt, grammar, parser, request })
+        Ok(Prepared { prompt, grammar, parser, stop_tokens: self.dialect.stop_tokens(), request })
     }
+}
+
+/// The deltas of what `prepare` makes ready, beside the async threads: a long conversation takes a while to render and to
+/// tokenise.
+fn started(
+    inner: Arc<Inner>,
+    asked: Instant,
+    prepare: impl FnOnce() -> Result<Prepared, ModelError> + Send + 'static,
+) -> DeltaStream {
+    let begin = async move { Ok(reply::start(&inner, off_thread(prepare).await?, asked)) };
+    begin
+        .map(|started: Result<_, ModelError>| match started {
+            Ok(deltas) => deltas.left_stream(),
+            Err(error) => stream::iter([Err(error)]).right_stream(),
+        })
+        .flatten_stream()
+        .boxed()
 }
 
 #[async_trait]
@@ -204,19 +224,17 @@ impl ChatModel for Model {
     fn stream(&self, request: Request) -> DeltaStream {
         let inner = Arc::clone(&self.inner);
         let asked = Instant::now();
-        let begin = async move {
-            let rendering = Arc::clone(&inner);
-            // A long conversation takes a while to render and to tokenise.
-            let prepared = off_thread(move || rendering.prepare(request)).await?;
-            Ok(reply::start(&inner, prepared, asked))
-        };
-        begin
-            .map(|started: Result<_, ModelError>| match started {
-                Ok(deltas) => deltas.left_stream(),
-                Err(error) => stream::iter([Err(error)]).right_stream(),
-            })
-            .flatten_stream()
-            .boxed()
+        let span = trace::span(Operation::Chat, &inner.info, &request.sampling, request.max_tokens);
+        let rendering = Arc::clone(&inner);
+        trace::traced(span, started(inner, asked, move || rendering.prepare(request)))
+    }
+
+    fn text(&self) -> Option<&dyn TextModel> {
+        Some(self)
+    }
+
+    fn load_now(&self) -> Option<ModelLoad> {
+        Some(self.inner.engine.load_now())
     }
 
     async fn count_tokens(&self, request: &Request) -> Result<u32, ModelError> {

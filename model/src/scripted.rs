@@ -23,6 +23,7 @@ use async_trait::async_trait;
 pub use reply::Reply;
 
 use crate::dialect::Dialect;
+use crate::trace;
 use crate::{AssistantPart, ChatModel, DeltaStream, Message, ModelError, ModelInfo, Request, ToolChoice, Vocab};
 
 /// A model whose replies are written beforehand. It streams them in small pieces, honours cancellation, `max_tokens`
@@ -157,7 +158,9 @@ impl ChatModel for ScriptedModel {
             }
             Ok(reply)
         });
-        play::play(reply, request, prompt, self.info.context_tokens, self.spoken.as_ref())
+        let span = trace::span(trace::Operation::Chat, &self.info, &request.sampling, request.max_tokens);
+        let deltas = play::play(reply, request, prompt, self.info.context_tokens, self.spoken.as_ref());
+        trace::traced(span, deltas)
     }
 
     async fn count_tokens(&self, request: &Request) -> Result<u32, ModelError> {

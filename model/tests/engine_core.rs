@@ -237,7 +237,7 @@ async fn a_prompt_that_does_not_fit_is_refused() {
         other => panic!("{other:?}"),
     }
     for prompt in [vec![], vec![u32::MAX], vec![vocab.len()]] {
-        assert!(matches!(collect(engine.generate(request(prompt, 5))).await, Err(ModelError::Engine { .. })));
+        assert!(matches!(collect(engine.generate(request(prompt, 5))).await, Err(ModelError::Prompt { .. })));
     }
     works(&engine).await;
 }

@@ -1,5 +1,7 @@
 //! Errors as OpenAI's clients read them.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -82,6 +84,28 @@ impl ApiError {
         Self::new(StatusCode::FORBIDDEN, "invalid_request_error", message)
     }
 
+    /// Whatever serves chat here has no text without it.
+    pub(crate) fn no_text() -> Self {
+        let message = "this model has no text without a chat format";
+        Self::new(StatusCode::NOT_IMPLEMENTED, "invalid_request_error", message)
+    }
+
+    /// The time of a request is over.
+    pub(crate) fn time_limit(limit: Duration) -> Self {
+        let message = format!("the reply was not done after {} s, the time limit of this server", limit.as_secs());
+        let mut error = Self::new(StatusCode::GATEWAY_TIMEOUT, "server_error", message);
+        error.code = Some("time_limit");
+        error
+    }
+
+    /// The same about another member of the request, where it is about `named`.
+    pub(crate) fn about(mut self, named: &str, other: &str) -> Self {
+        if self.param.as_deref() == Some(named) {
+            self.param = Some(other.to_owned());
+        }
+        self
+    }
+
     /// The model's stream ended without an end.
     pub(crate) fn cut_short() -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "server_error", "the reply was cut short")
@@ -111,6 +135,7 @@ impl From<ModelError> for ApiError {
                 refused.code = Some("queue_full");
                 refused
             }
+            ModelError::Prompt { .. } => Self::invalid("prompt", message),
             ModelError::Sampling { name, .. } => Self::invalid(name, message),
             ModelError::Dialect(DialectError::Format { .. }) => Self::invalid("response_format", message),
             ModelError::Dialect(DialectError::Order { .. }) => Self::invalid("messages", message),
@@ -130,6 +155,8 @@ impl IntoResponse for ApiError {
         match self.status {
             StatusCode::TOO_MANY_REQUESTS => headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1")),
             StatusCode::UNAUTHORIZED => headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")),
+            // OpenAI's clients ask again after a 504 of themselves, and it would take as long again.
+            StatusCode::GATEWAY_TIMEOUT => headers.insert("x-should-retry", HeaderValue::from_static("false")),
             _ => None,
         };
         response

@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderValue, Method, Uri, header};
@@ -16,10 +17,12 @@ use crate::access::{self, Key};
 use crate::error::ApiError;
 use crate::metrics::Metrics;
 use crate::state::{Shared, now};
-use crate::{chat, listing};
+use crate::{chat, listing, text, tokens};
 
 /// Bytes of a request's body: a context of a million tokens and the schemas of its tools.
 const MAX_BODY: usize = 16 << 20;
+/// How long OpenAI's clients wait of themselves.
+const TIME_LIMIT: Duration = Duration::from_mins(10);
 
 /// Why a server does not start or does not go on.
 #[derive(Debug, thiserror::Error)]
@@ -71,6 +74,8 @@ pub struct Builder {
     origins: Vec<String>,
     open: bool,
     sampling: Sampling,
+    time_limit: Duration,
+    body_limit: usize,
 }
 
 impl Builder {
@@ -104,6 +109,19 @@ impl Builder {
         self
     }
 
+    /// How long a reply may take, its time in the queue included. Then its generation is cancelled, and the request ends
+    /// with an error. Default 10 minutes.
+    pub fn time_limit(mut self, limit: Duration) -> Self {
+        self.time_limit = limit;
+        self
+    }
+
+    /// The most bytes of a request's body. Default 16 MiB.
+    pub fn body_limit(mut self, bytes: usize) -> Self {
+        self.body_limit = bytes;
+        self
+    }
+
     /// Listens on `address`; port 0 takes a free one.
     ///
     /// # Errors
@@ -118,15 +136,16 @@ impl Builder {
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let shared = Shared {
+            metrics: Metrics::new(&self.model),
             model: self.model,
             names: self.names,
             keys: self.keys,
             open: self.open,
             sampling: self.sampling,
+            time_limit: self.time_limit,
             since: now(),
-            metrics: Metrics::default(),
         };
-        Ok(Server { listener, address, router: router(Arc::new(shared), cors) })
+        Ok(Server { listener, address, router: router(Arc::new(shared), cors, self.body_limit) })
     }
 }
 
@@ -142,7 +161,16 @@ impl Server {
     /// One for `model`, under the model's own name.
     pub fn builder(model: Arc<dyn ChatModel>) -> Builder {
         let names = vec![model.info().name.clone()];
-        Builder { model, names, keys: Vec::new(), origins: Vec::new(), open: false, sampling: Sampling::default() }
+        Builder {
+            model,
+            names,
+            keys: Vec::new(),
+            origins: Vec::new(),
+            open: false,
+            sampling: Sampling::default(),
+            time_limit: TIME_LIMIT,
+            body_limit: MAX_BODY,
+        }
     }
 
     /// Where it listens.
@@ -173,9 +201,12 @@ fn cors(origins: &[String]) -> Result<CorsLayer, ServeError> {
         .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE]))
 }
 
-fn router(shared: Arc<Shared>, cors: CorsLayer) -> Router {
+fn router(shared: Arc<Shared>, cors: CorsLayer, body_limit: usize) -> Router {
     let api = Router::new()
         .route("/v1/chat/completions", post(chat::completions))
+        .route("/v1/completions", post(text::completions))
+        .route("/tokenize", post(tokens::tokenize))
+        .route("/detokenize", post(tokens::detokenize))
         .route("/v1/models", get(listing::models))
         .route("/metrics", get(listing::metrics))
         .route("/v1/models/{name}", get(listing::model))
@@ -186,7 +217,7 @@ fn router(shared: Arc<Shared>, cors: CorsLayer) -> Router {
         .merge(api)
         .method_not_allowed_fallback(async |method: Method, uri: Uri| ApiError::no_method(method.as_str(), uri.path()))
         .fallback(async |method: Method, uri: Uri| ApiError::no_path(method.as_str(), uri.path()))
-        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(DefaultBodyLimit::max(body_limit))
         .layer(cors)
         .with_state(shared)
 }

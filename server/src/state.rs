@@ -1,7 +1,7 @@
 //! What all requests share.
 
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use glassbox_model::{ChatModel, Sampling};
 
@@ -18,6 +18,8 @@ pub(crate) struct Shared {
     pub(crate) open: bool,
     /// What requests leave out.
     pub(crate) sampling: Sampling,
+    /// How long a reply may take, waiting included.
+    pub(crate) time_limit: Duration,
     /// When the model was loaded, in seconds since 1970.
     pub(crate) since: u64,
     pub(crate) metrics: Metrics,

@@ -415,7 +415,7 @@ async fn what_happened_is_counted() {
         "glassbox_replies_total{end=\"error\"} 1",
         "glassbox_replies_running 0",
         "glassbox_reply_seconds_count 3",
-        "glassbox_first_piece_seconds_count 2",
+        "glassbox_first_token_seconds_count 2",
     ] {
         assert!(text.lines().any(|found| found == line), "{line}: {text}");
     }

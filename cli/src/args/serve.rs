@@ -38,4 +38,13 @@ pub(crate) struct ServeArgs {
     /// Generations that run at once, each with a part of the context
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=64))]
     pub(crate) parallel: u32,
+    /// Requests that may wait for one of those; further ones are refused with 429
+    #[arg(long, value_name = "N", default_value_t = 64)]
+    pub(crate) queue: usize,
+    /// Seconds that a reply may take, its time in the queue included
+    #[arg(long, value_name = "SECONDS", default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) time_limit: u64,
+    /// MiB that a request may have
+    #[arg(long, value_name = "MIB", default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub(crate) body_limit: u32,
 }

@@ -1,6 +1,7 @@
 //! `glassbox serve`.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use glassbox_server::Server;
 
@@ -24,6 +25,7 @@ pub(crate) async fn serve(
 ) -> Result<Exit, CliError> {
     let Settings { model, mut engine, tuning, .. } = Settings::resolve(agent)?;
     engine.sequences = args.parallel;
+    engine.queue = Some(args.queue);
     if let Some(key) = args.api_keys.iter().find(|key| key.trim().is_empty()) {
         return Err(CliError::usage(format!("`{key}` is no API key"), "leave out `--api-key`, or give it a value"));
     }
@@ -35,7 +37,11 @@ pub(crate) async fn serve(
         ui.note(&format!("note: {}", printable(note)));
     }
     let name = model.info().name.clone();
-    let mut builder = Server::builder(model).open(args.no_auth).sampling(tuning.sampling);
+    let mut builder = Server::builder(model)
+        .open(args.no_auth)
+        .sampling(tuning.sampling)
+        .time_limit(Duration::from_secs(args.time_limit))
+        .body_limit((args.body_limit as usize) << 20);
     for alias in args.aliases {
         builder = builder.alias(alias);
     }

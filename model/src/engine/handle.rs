@@ -5,7 +5,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc, Mutex, OnceLock, PoisonError,
-        atomic::AtomicUsize,
+        atomic::{AtomicUsize, Ordering},
         mpsc::{Sender, channel},
     },
     task::{Context, Poll},
@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     constraint::Constraints,
+    gauges::Gauges,
     load,
     options::EngineOptions,
     sampler::Sampler,
@@ -28,7 +29,8 @@ use super::{
     worker::{self, Answer, Command},
 };
 use crate::{
-    FinishReason, Metadata, ModelError, Sampling, Timings, Usage, Vocab, dialect::Grammar, off_thread::off_thread,
+    FinishReason, Metadata, ModelError, ModelLoad, Sampling, Timings, Usage, Vocab, dialect::Grammar,
+    off_thread::off_thread,
 };
 
 /// A loaded model that generates tokens. Clones share it; the last one to go ends its thread and frees its memory.
@@ -53,6 +55,7 @@ struct Inner {
     queue: usize,
     /// Generations that run or wait.
     taken: Arc<AtomicUsize>,
+    gauges: Arc<Gauges>,
 }
 
 /// What to generate.
@@ -130,12 +133,14 @@ impl Engine {
         progress: impl FnMut(f32) + Send + 'static,
     ) -> Result<Self, ModelError> {
         let loaded = load::load(path.as_ref(), options, Box::new(progress))?;
+        let gauges = Arc::new(Gauges::default());
         let worker = worker::start(worker::Job {
             backend: loaded.backend,
             model: loaded.model,
             lora: loaded.lora,
             options: options.clone(),
             context: loaded.context,
+            gauges: Arc::clone(&gauges),
         })?;
         Ok(Self {
             inner: Arc::new(Inner {
@@ -152,6 +157,7 @@ impl Engine {
                 sequences: options.sequences.clamp(1, EngineOptions::MAX_SEQUENCES) as usize,
                 queue: options.queue,
                 taken: Arc::new(AtomicUsize::new(0)),
+                gauges,
             }),
         })
     }
@@ -212,10 +218,17 @@ impl Engine {
         answer.await.map_err(|_| self.stopped())?
     }
 
+    /// What it is doing, and what it has done.
+    pub fn load_now(&self) -> ModelLoad {
+        let inner = &self.inner;
+        let taken = inner.taken.load(Ordering::Acquire);
+        inner.gauges.load(taken, inner.sequences, inner.context as usize)
+    }
+
     /// Starts a generation, or lets it wait where all sequences are taken. Returns at once.
     ///
     /// The stream's error may be [`ModelError::Sampling`], [`ModelError::ContextOverflow`], [`ModelError::QueueFull`],
-    /// [`ModelError::Grammar`], [`ModelError::Engine`] and [`ModelError::Stopped`].
+    /// [`ModelError::Prompt`], [`ModelError::Grammar`], [`ModelError::Engine`] and [`ModelError::Stopped`].
     pub fn generate(&self, request: GenerateRequest) -> EngineStream {
         let (sender, events) = unbounded_channel();
         if let Err(error) = self.submit(request, &sender) {
@@ -298,11 +311,11 @@ fn check_prompt(prompt: &[u32], vocabulary: u32, context: u32) -> Result<(), Mod
         return Err(ModelError::ContextOverflow { needed, limit: context });
     }
     let problem = match prompt.iter().find(|id| **id >= vocabulary) {
-        Some(id) => format!("the prompt has the token {id}, and the vocabulary ends at {vocabulary}"),
-        None if prompt.is_empty() => "the prompt is empty".into(),
+        Some(id) => format!("it has the token {id}, and the vocabulary ends at {vocabulary}"),
+        None if prompt.is_empty() => "it is empty".into(),
         None => return Ok(()),
     };
-    Err(ModelError::Engine { action: "read the prompt".into(), problem })
+    Err(ModelError::Prompt { problem })
 }
 
 impl Drop for Inner {

@@ -77,6 +77,11 @@ impl KvLedger {
         self.free.len()
     }
 
+    /// Cells that hold something.
+    pub(crate) fn used_cells(&self) -> usize {
+        self.holders.len().saturating_sub(self.free.len())
+    }
+
     /// Tokens that `slot` holds.
     pub(crate) fn held(&self, slot: u32) -> usize {
         self.slot(slot).map_or(0, |s| s.tokens.len())

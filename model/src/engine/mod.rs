@@ -15,6 +15,7 @@ pub mod gguf;
 mod constraint;
 mod ffi;
 mod fingerprint;
+mod gauges;
 mod handle;
 mod kv;
 mod load;

@@ -5,6 +5,7 @@
 //! somebody waits for the next token.
 
 mod keep;
+mod room;
 
 use std::{
     collections::VecDeque,
@@ -15,6 +16,7 @@ use std::{
 use llama_cpp_2::{DecodeError, context::LlamaContext, llama_batch::LlamaBatch, token::LlamaToken};
 
 use super::{
+    gauges::Gauges,
     kv::{KvLedger, KvMemory},
     pace::Pace,
     session::Session,
@@ -45,6 +47,7 @@ pub(crate) struct Scheduler<'model> {
     batch_size: usize,
     kv: KvLedger,
     watch: &'model Watch,
+    gauges: &'model Gauges,
     reading: Pace,
     beside: Pace,
     active: Vec<Session>,
@@ -69,6 +72,7 @@ impl<'model> Scheduler<'model> {
     pub(crate) fn new(
         context: LlamaContext<'model>,
         watch: &'model Watch,
+        gauges: &'model Gauges,
         sequences: u32,
         limit: u32,
         can_share: bool,
@@ -79,6 +83,7 @@ impl<'model> Scheduler<'model> {
             batch_size,
             kv: KvLedger::new(sequences, context.n_ctx(), can_share),
             watch,
+            gauges,
             reading: Pace::new(batch_size, READING),
             beside: Pace::new(batch_size, BESIDE),
             active: Vec::new(),
@@ -117,6 +122,7 @@ impl<'model> Scheduler<'model> {
             }
             self.drop_cancelled();
             self.admit();
+            self.tell();
             if self.step() || (self.active.is_empty() && self.waiting.is_empty()) {
                 continue;
             }
@@ -131,6 +137,10 @@ impl<'model> Scheduler<'model> {
                 Err(RecvTimeoutError::Disconnected) => return,
             }
         }
+    }
+
+    fn tell(&self) {
+        self.gauges.now(self.active.len(), self.kv.used_cells());
     }
 
     /// False where the engine is to stop.
@@ -241,6 +251,7 @@ impl<'model> Scheduler<'model> {
         }
         // The last logits may still be computed: they are waited for here, so that the time is whole.
         self.context.synchronize();
+        self.gauges.batch(tokens, shares.len());
         let writing = shares.iter().any(|share| self.active.get(share.session).is_some_and(|s| s.begun));
         if writing { &mut self.beside } else { &mut self.reading }.learn(tokens, started.elapsed());
         self.harvest(&shares);
@@ -282,39 +293,6 @@ impl<'model> Scheduler<'model> {
             }
         }
         Ok(shares)
-    }
-
-    /// Sees that `tokens` cells are free. False where a generation had to be put back for it.
-    fn make_room(&mut self, tokens: usize) -> bool {
-        while self.kv.free_cells() < tokens {
-            if self.kv.evict(&mut self.context) {
-                continue;
-            }
-            if self.preempt() {
-                return false;
-            }
-            // One generation alone, and it fits in the context: then its cells are there. Let llama.cpp say.
-            return true;
-        }
-        true
-    }
-
-    /// Puts the generation that came last back to those that wait, where it is not alone. What it wrote is kept, and
-    /// read again later.
-    fn preempt(&mut self) -> bool {
-        if self.active.len() < 2 {
-            return false;
-        }
-        let last = self.active.iter().enumerate().max_by_key(|(_, s)| s.order).map(|(at, _)| at);
-        let Some(at) = last else { return false };
-        let mut session = self.active.remove(at);
-        if let Some(slot) = session.slot.take() {
-            self.kv.clear(slot, &mut self.context);
-            self.kv.release(slot);
-        }
-        tracing::debug!(tokens = session.tokens.len(), "the context is full: a generation waits for another to end");
-        self.waiting.push_front(session);
-        true
     }
 
     /// Writes the batch.
@@ -395,6 +373,7 @@ impl<'model> Scheduler<'model> {
         if let Some(slot) = session.slot {
             self.kv.release(slot);
         }
+        self.tell();
         session.finish(result);
     }
 }

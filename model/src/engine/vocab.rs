@@ -128,6 +128,27 @@ impl LlamaVocab {
         tokens.into_iter().filter_map(|token| u32::try_from(token.0).ok()).collect()
     }
 
+    /// Tokenises a prompt that was written out: the texts of specials and marks become those tokens, the longest where
+    /// several begin at one place. The rest is as [`Vocab::tokenize`] has it.
+    pub(crate) fn tokenize_with_specials(&self, text: &str) -> Vec<u32> {
+        let mut found: Vec<(usize, std::cmp::Reverse<usize>, u32)> = Vec::new();
+        for (special, &id) in self.specials.iter().filter(|(_, id)| self.is_barred(**id)) {
+            found
+                .extend(text.match_indices(special.as_str()).map(|(at, _)| (at, std::cmp::Reverse(special.len()), id)));
+        }
+        found.sort_unstable();
+        let (mut ids, mut from) = (Vec::new(), 0);
+        for (at, std::cmp::Reverse(length), id) in found {
+            // One that overlaps is part of the one before.
+            let Some(before) = text.get(from..at) else { continue };
+            ids.extend(self.tokenize(before));
+            ids.push(id);
+            from = at.saturating_add(length);
+        }
+        ids.extend(self.tokenize(text.get(from..).unwrap_or_default()));
+        ids
+    }
+
     /// Appends the tokens of `text`, in which no mark stands. `first`: nothing stands before it.
     fn tokenize_part(&self, text: &str, first: bool, out: &mut Vec<u32>) {
         let ids = self.tokenize_raw(text);

@@ -16,7 +16,10 @@ use llama_cpp_2::{
     model::{LlamaLoraAdapter, LlamaModel},
 };
 
-use super::{ffi, options::EngineOptions, saved::SequenceState, scheduler::Scheduler, session::Session, watch::Watch};
+use super::{
+    ffi, gauges::Gauges, options::EngineOptions, saved::SequenceState, scheduler::Scheduler, session::Session,
+    watch::Watch,
+};
 use crate::ModelError;
 
 /// What the thread is told.
@@ -47,6 +50,8 @@ pub(crate) struct Job {
     pub(crate) options: EngineOptions,
     /// Tokens of the context.
     pub(crate) context: u32,
+    /// Where it is told what the thread does.
+    pub(crate) gauges: Arc<Gauges>,
 }
 
 /// The running thread.
@@ -106,7 +111,7 @@ fn work(mut job: Job, inbox: Receiver<Command>, ready: &Sender<Result<(), ModelE
     };
     // A recurrent model has one state a sequence, not a cell a token.
     let can_share = !job.model.is_recurrent() && !job.model.is_hybrid();
-    let scheduler = Scheduler::new(context, &watch, sequences, job.context, can_share);
+    let scheduler = Scheduler::new(context, &watch, &job.gauges, sequences, job.context, can_share);
     if ready.send(Ok(())).is_ok() {
         scheduler.run(&inbox);
     }

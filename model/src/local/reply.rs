@@ -26,13 +26,13 @@ pub(super) fn start(
     prepared: Prepared,
     asked: Instant,
 ) -> impl Stream<Item = Result<Delta, ModelError>> + Send + use<> {
-    let Prepared { prompt, grammar, parser, request } = prepared;
+    let Prepared { prompt, grammar, parser, stop_tokens, request } = prepared;
     // A stop text cancels this generation, not the request.
     let cancellation = request.cancellation.child_token();
     let events = inner.engine.generate(GenerateRequest {
         prompt,
         sampling: request.sampling,
-        stop_tokens: inner.dialect.stop_tokens(),
+        stop_tokens,
         constraint: grammar,
         max_tokens: request.max_tokens,
         logprobs: request.logprobs,

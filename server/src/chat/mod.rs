@@ -1,31 +1,22 @@
 //! `POST /v1/chat/completions`.
 
-mod piece;
 mod read;
 mod streamed;
 mod whole;
 
-use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Json;
-use axum::body::Bytes;
-use axum::extract::State;
-use axum::extract::rejection::BytesRejection;
-use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use futures::StreamExt;
 use uuid::Uuid;
 
 use crate::error::ApiError;
-use crate::metrics::Running;
+use crate::piece::pieces;
 use crate::state::{Shared, now};
 use crate::wire::ChatRequest;
-
-/// A comment is sent this often while a prompt is read, so that no proxy takes the connection for dead.
-const KEEP_ALIVE: Duration = Duration::from_secs(10);
+use crate::{body, sse};
 
 /// What all chunks of a reply repeat.
 struct Reply {
@@ -38,12 +29,8 @@ struct Reply {
 }
 
 /// One reply. Where the client goes away the generation stops: the stream is dropped with the response.
-pub(crate) async fn completions(
-    State(shared): State<Arc<Shared>>,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> Result<Response, ApiError> {
-    let asked: ChatRequest = body_of(&headers, body)?;
+pub(crate) async fn completions(State(shared): State<Arc<Shared>>, request: Request) -> Result<Response, ApiError> {
+    let asked: ChatRequest = body::read(request).await?;
     shared.check_name(&asked.model)?;
     let reply = Reply {
         id: format!("chatcmpl-{}", Uuid::new_v4().simple()),
@@ -55,7 +42,8 @@ pub(crate) async fn completions(
     let is_streamed = asked.stream.unwrap_or(false);
     let include_usage = asked.stream_options.unwrap_or_default().include_usage;
     let request = read::read(asked, &shared.sampling)?;
-    let mut pieces = piece::pieces(shared.model.stream(request), Running::new(Arc::clone(&shared))).peekable();
+    let cancellation = request.cancellation.clone();
+    let mut pieces = pieces(&shared, cancellation, shared.model.stream(request)).peekable();
     if !is_streamed {
         return Ok(Json(whole::whole(reply, pieces.boxed()).await?).into_response());
     }
@@ -64,21 +52,5 @@ pub(crate) async fn completions(
     if let Some(Err(error)) = failed {
         return Err(error);
     }
-    let events = streamed::events(reply, include_usage, pieces.boxed());
-    let events = events.map(|data| Ok::<_, Infallible>(Event::default().data(data)));
-    Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response())
-}
-
-/// The request in a body.
-fn body_of(headers: &HeaderMap, body: Result<Bytes, BytesRejection>) -> Result<ChatRequest, ApiError> {
-    let body = body.map_err(|rejection| ApiError::unreadable(rejection.status(), rejection.body_text()))?;
-    // A page in a browser may send anything else to us without asking.
-    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    let kind = kind.split(';').next().unwrap_or_default().trim();
-    if !kind.eq_ignore_ascii_case("application/json") {
-        let message = "the body must be JSON: send `Content-Type: application/json`";
-        return Err(ApiError::unreadable(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
-    }
-    serde_json::from_slice(&body)
-        .map_err(|error| ApiError::unreadable(StatusCode::BAD_REQUEST, format!("the request cannot be read: {error}")))
+    Ok(sse::events(streamed::data(reply, include_usage, pieces.boxed())))
 }

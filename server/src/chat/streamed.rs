@@ -3,13 +3,14 @@
 use futures::stream::{self, BoxStream, Stream, StreamExt};
 
 use crate::error::ApiError;
+use crate::piece::Piece;
+use crate::sse::to_text;
 use crate::wire::{ChatLogprobs, Chunk, ChunkChoice, ChunkDelta, DeltaCall, DeltaFunction, Usage};
 
 use super::Reply;
-use super::piece::Piece;
 
-/// The data of the events, the last of which is `[DONE]`.
-pub(super) fn events(
+/// The data of the events.
+pub(super) fn data(
     reply: Reply,
     include_usage: bool,
     pieces: BoxStream<'static, Result<Piece, ApiError>>,
@@ -24,7 +25,7 @@ pub(super) fn events(
         };
         stream::iter(texts)
     });
-    stream::once(std::future::ready(first)).chain(chunks).chain(stream::once(std::future::ready("[DONE]".to_owned())))
+    stream::once(std::future::ready(first)).chain(chunks)
 }
 
 fn chunks(reply: &Reply, include_usage: bool, piece: Piece, calls: &mut u32) -> Vec<String> {
@@ -78,9 +79,4 @@ impl Reply {
             usage,
         }
     }
-}
-
-fn to_text(chunk: &Chunk) -> String {
-    // Plain data without maps: nothing in it can fail.
-    serde_json::to_string(chunk).unwrap_or_default()
 }

@@ -3,10 +3,10 @@
 use futures::stream::{BoxStream, StreamExt};
 
 use crate::error::ApiError;
+use crate::piece::Piece;
 use crate::wire::{ChatLogprobs, Choice, Completion, ReplyMessage};
 
 use super::Reply;
-use super::piece::Piece;
 
 /// Waits for the whole reply.
 pub(super) async fn whole(

@@ -6,6 +6,7 @@
 mod logprobs;
 mod request;
 mod response;
+mod text;
 
 pub use logprobs::{ChatLogprobs, Likely, LikelyToken};
 pub use request::{
@@ -15,3 +16,4 @@ pub use request::{
 pub use response::{
     Choice, Chunk, ChunkChoice, ChunkDelta, Completion, DeltaCall, DeltaFunction, PromptDetails, ReplyMessage, Usage,
 };
+pub use text::{DetokenizeRequest, Prompts, TextChoice, TextLogprobs, TextReply, TextRequest, TokenizeRequest};

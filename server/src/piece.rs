@@ -1,43 +1,92 @@
 //! The model's deltas as what OpenAI's clients know: prose, thinking, calls, an end.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use futures::stream::{BoxStream, StreamExt};
 use glassbox_model::{Delta, DeltaStream, FinishReason, TokenLogprob};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::error::ApiError;
 use crate::metrics::{End, Running};
+use crate::state::Shared;
 use crate::wire::{FunctionCall, ToolCallEntry, Usage};
 
 /// A piece of a reply.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Piece {
+pub(crate) enum Piece {
     Text { text: String, logprobs: Vec<TokenLogprob> },
     Reasoning(String),
     Call(ToolCallEntry),
     End { reason: &'static str, usage: Usage },
 }
 
-/// The pieces of a reply. The last one is an end or an error.
-pub(super) fn pieces(deltas: DeltaStream, mut running: Running) -> BoxStream<'static, Result<Piece, ApiError>> {
+/// Cancels a generation when its time is over.
+struct Deadline(JoinHandle<()>);
+
+impl Deadline {
+    fn new(limit: Duration, cancellation: CancellationToken) -> Self {
+        // A task of its own: a client that does not read does not have the stream polled.
+        Self(tokio::spawn(async move {
+            tokio::time::sleep(limit).await;
+            cancellation.cancel();
+        }))
+    }
+}
+
+impl Drop for Deadline {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// The pieces of a reply, whose generation `cancellation` cancels. The last one is an end or an error.
+pub(crate) fn pieces(
+    shared: &Arc<Shared>,
+    cancellation: CancellationToken,
+    deltas: DeltaStream,
+) -> BoxStream<'static, Result<Piece, ApiError>> {
+    let limit = shared.time_limit;
+    let deadline = Deadline::new(limit, cancellation);
+    let mut running = Running::new(Arc::clone(shared));
     let mut seen = Seen::default();
     deltas
         .filter_map(move |delta| {
+            // It goes when the stream goes.
+            let _ = &deadline;
             let piece = match delta {
-                Err(error) => Some(Err(error.into())),
-                Ok(delta) => seen.read(delta).map(Ok),
+                Err(error) => {
+                    running.ended(End::error);
+                    Some(Err(error.into()))
+                }
+                Ok(Delta::Finished { reason: FinishReason::Cancelled, usage, timings, .. }) => {
+                    running.finished(End::time_limit, &usage, &timings);
+                    Some(Err(ApiError::time_limit(limit)))
+                }
+                Ok(delta) => {
+                    let end = match &delta {
+                        Delta::Finished { usage, timings, .. } => Some((*usage, *timings)),
+                        Delta::Prefill { .. } => None,
+                        _ => {
+                            running.token();
+                            None
+                        }
+                    };
+                    let piece = seen.read(delta);
+                    if let (Some((usage, timings)), Some(Piece::End { reason, .. })) = (end, &piece) {
+                        running.finished(ended(reason), &usage, &timings);
+                    }
+                    piece.map(Ok)
+                }
             };
-            match &piece {
-                Some(Ok(Piece::End { reason, usage })) => running.ended(end(reason), Some(usage)),
-                Some(Ok(_)) => running.piece(),
-                Some(Err(_)) => running.ended(End::error, None),
-                None => {}
-            }
             std::future::ready(piece)
         })
         .boxed()
 }
 
-fn end(reason: &str) -> End {
+fn ended(reason: &str) -> End {
     match reason {
         "tool_calls" => End::tool_calls,
         "length" => End::length,
