@@ -163,6 +163,7 @@ async fn ptrace_mount_and_namespaces_are_denied() {
     let call = |call: &str| {
         format!("libc = ctypes.CDLL(None, use_errno=True); r = libc.{call}; e = ctypes.get_errno(); print(r, e)")
     };
+    let bpf = format!("syscall({}, 0, 0, 0)", libc::SYS_bpf);
     for denied in [
         "ptrace(0, 0, 0, 0)",
         "mount(b'none', b'/tmp', b'tmpfs', 0, None)",
@@ -170,7 +171,7 @@ async fn ptrace_mount_and_namespaces_are_denied() {
         "unshare(0x10000000)",
         "chroot(b'/tmp')",
         "setns(0, 0)",
-        "syscall(321, 0, 0, 0)",
+        &bpf,
     ] {
         assert_eq!(attempt(&call(denied)).await, "-1 1\ndone", "{denied}");
     }

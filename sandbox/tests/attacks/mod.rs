@@ -233,7 +233,10 @@ macro_rules! attacked {
         ]);
     };
     ($backend:ident, $module:ident: [$($attack:ident),* $(,)?]) => {
-        mod $module {
+        attacked!($backend, $module as $module: [$($attack),*]);
+    };
+    ($backend:ident, $module:ident as $name:ident: [$($attack:ident),* $(,)?]) => {
+        mod $name {
             $(
                 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 async fn $attack() {
