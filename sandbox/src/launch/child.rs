@@ -4,6 +4,7 @@ use std::hint::black_box;
 use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
+use std::os::unix::process::ExitStatusExt as _;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -56,6 +57,16 @@ fn not_isolated(problem: impl ToString) -> InterpreterError {
     InterpreterError::NotIsolated { problem: problem.to_string() }
 }
 
+/// The error of a launcher that gave no answer: killed, it says nothing of the walls of this host.
+async fn silent(launcher: &mut tokio::process::Child, error: &io::Error) -> InterpreterError {
+    match timeout(LAST_WORDS, launcher.wait()).await {
+        Ok(Ok(status)) if status.signal().is_some() => {
+            InterpreterError::backend(format!("the launcher was killed as it started ({status})"))
+        }
+        _ => not_isolated(format!("this program cannot start itself as a launcher: {error}")),
+    }
+}
+
 impl Child {
     pub(super) async fn spawn(mut job: Job) -> Result<Self, InterpreterError> {
         // Where there is none, the launcher looks whether the resource limit does it.
@@ -80,16 +91,17 @@ impl Child {
         let mut launcher = command.spawn().map_err(not_isolated)?;
         // The command keeps descriptors open that belong to the launcher.
         drop(command);
-        let exchange = tokio::task::spawn_blocking(move || {
+        let exchange = tokio::task::spawn_blocking(move || -> io::Result<_> {
             control.set_read_timeout(Some(START_TIME))?;
             job::write(&control, &job)?;
             let answer: Answer = job::read(&control)?;
             Ok((control, answer))
         });
         let answer = exchange.await.map_err(InterpreterError::backend)?;
-        let (control, answer) = answer.map_err(|error: io::Error| {
-            not_isolated(format!("this program cannot start itself as a launcher: {error}"))
-        })?;
+        let (control, answer) = match answer {
+            Ok(answer) => answer,
+            Err(error) => return Err(silent(&mut launcher, &error).await),
+        };
         match answer {
             Answer::Runs(pid) => {
                 Ok(Self { stderr: launcher.stderr.take(), launcher, control, pid, stream, _group: group.ok() })

@@ -24,7 +24,7 @@ use rustix::process::{
     pidfd_open, waitid, waitpid,
 };
 
-use super::job::{self, Answer, Cgroup, Job, MARK, Start};
+use super::job::{self, Answer, Bind, Cgroup, Job, MARK, Start};
 use super::sys::{self, Fork};
 use super::{bwrap, root, survey, wall::Walls};
 
@@ -116,24 +116,35 @@ fn start(job: &Job) -> Result<Started, Box<dyn Error>> {
     let binds = root::binds(&job.binds, job.system);
     root::build(&binds, job.scratch, job.resources.file_size)?;
     let first = fork_first()?;
+    match start_inside(job, &binds) {
+        Ok(program) => Ok(Started::Ours { first, program }),
+        // Where it is gone, no process can be made in its namespace, for a want of memory as it seems.
+        Err(_) if matches!(waitpid(Some(first), WaitOptions::NOHANG), Ok(Some(_))) => {
+            Err("the first process of its namespace was killed as it started".into())
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Starts the program where this process has left the host's namespaces.
+fn start_inside(job: &Job, binds: &[Bind]) -> Result<Pid, Box<dyn Error>> {
     root::enter()?;
     sys::undumpable()?;
     if let Cgroup::None(problem) = &job.cgroup {
         survey::counted(problem)?;
     }
-    let walls = Walls::new(&binds, job.scratch.is_some(), job.resources)?;
-    let program = match &job.start {
+    let walls = Walls::new(binds, job.scratch.is_some(), job.resources)?;
+    match &job.start {
         Start::Program { argv, env, cwd } => {
             let mut command = command(argv, env, cwd, job.piped)?;
             sys::before_exec(&mut command, move || walls.close());
             let child = command.spawn().map_err(|error| format!("`{}`: {error}", command.get_program().display()))?;
-            i32::try_from(child.id()).ok().and_then(Pid::from_raw).ok_or("no process id")?
+            Ok(i32::try_from(child.id()).ok().and_then(Pid::from_raw).ok_or("no process id")?)
         }
         #[cfg(feature = "wasm")]
-        Start::Worker => fork_worker(&walls)?,
-        Start::Survey => return Err("a survey starts nothing".into()),
-    };
-    Ok(Started::Ours { first, program })
+        Start::Worker => fork_worker(&walls),
+        Start::Survey => Err("a survey starts nothing".into()),
+    }
 }
 
 /// Forks the worker, and waits until it is behind its walls.
@@ -201,6 +212,7 @@ fn fork_ready(what: &str, ready: impl FnOnce() -> io::Result<()>, then: fn() -> 
             reader.read_to_string(&mut said)?;
             match (said.as_str(), Pid::from_raw(pid)) {
                 ("ready", Some(pid)) => Ok(pid),
+                ("", _) => Err(format!("{what}: its process was killed as it started").into()),
                 _ => Err(format!("{what}: {said}").into()),
             }
         }

@@ -151,7 +151,9 @@ impl Pool {
             Some(seat) => seat,
             None => {
                 let process = Process::start(&self.settings).await?;
-                let seat = process.take().ok_or_else(|| InterpreterError::backend("a worker process died at once"))?;
+                let seat = process.take().ok_or_else(|| {
+                    InterpreterError::backend(process.link.reason().unwrap_or("the worker process died at once"))
+                })?;
                 self.processes.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::downgrade(&process));
                 seat
             }

@@ -41,6 +41,11 @@ struct Waiting {
     cells: HashMap<u64, Arc<HostCell>>,
 }
 
+/// The error of what is asked of a session whose worker is gone.
+pub(super) fn lost_between_cells(reason: &str) -> InterpreterError {
+    InterpreterError::backend(format!("{reason}; the session's next cell begins anew"))
+}
+
 impl Link {
     pub(super) fn new(out: UnboundedSender<Frame>, caps: Caps) -> Self {
         Self {
@@ -108,11 +113,6 @@ impl Link {
         self.reason.get().cloned().unwrap_or_default()
     }
 
-    fn lost(&self) -> InterpreterError {
-        let reason = self.reason().unwrap_or("the worker process is gone");
-        InterpreterError::backend(format!("{reason}; the session's next cell begins anew"))
-    }
-
     /// Does something with a session and waits until it is done.
     pub(super) async fn act(
         &self,
@@ -120,14 +120,22 @@ impl Link {
         act: Act,
         body: Vec<u8>,
     ) -> Result<(Vec<FileInfo>, Vec<u8>), InterpreterError> {
-        self.ask(|id| Ask::Do { id, session, act }, body).await
+        self.exchange(|id| Ask::Do { id, session, act }, body, lost_between_cells).await
     }
 
-    /// Asks for something and waits until it is done.
-    pub(super) async fn ask(
+    /// Opens a session, in the state of the body where it is `saved`.
+    pub(super) async fn open(&self, session: u64, saved: bool, body: Vec<u8>) -> Result<(), InterpreterError> {
+        self.exchange(|id| Ask::Open { id, session, saved }, body, |reason| InterpreterError::backend(reason))
+            .await
+            .map(drop)
+    }
+
+    /// Asks for something and waits until it is done. `lost` makes the error where the worker is gone, for a reason.
+    async fn exchange(
         &self,
         ask: impl FnOnce(u64) -> Ask,
         body: Vec<u8>,
+        lost: fn(&str) -> InterpreterError,
     ) -> Result<(Vec<FileInfo>, Vec<u8>), InterpreterError> {
         let (id, bytes) = (self.number(), body.len());
         let (reply, answer) = oneshot::channel();
@@ -141,14 +149,13 @@ impl Link {
             biased;
             answer = answer => match answer {
                 Ok((result, body)) => Ok((result?, body)),
-                Err(_) => Err(self.lost()),
+                Err(_) => Err(lost(self.reason().unwrap_or("the worker process is gone"))),
             },
-            _ = self.gone() => Err(self.lost()),
+            reason = self.gone() => Err(lost(&reason)),
             () = tokio::time::sleep(ANSWER_TIME) => {
                 let seconds = ANSWER_TIME.as_secs();
                 self.kill(format!("the worker process did not answer for {seconds} s, and was killed"));
-                self.gone().await;
-                Err(self.lost())
+                Err(lost(&self.gone().await))
             }
         }
     }

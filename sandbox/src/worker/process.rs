@@ -11,7 +11,7 @@ use tokio::net::unix::OwnedReadHalf;
 use tokio::process::ChildStderr;
 use tokio::sync::mpsc;
 
-use super::frame::{self, Frame};
+use super::frame::{self, Broken, Frame};
 use super::link::Link;
 use super::protocol::{Act, Ask, Fault, Say, Start, caps};
 use super::{HOME, PACKAGES};
@@ -133,10 +133,8 @@ impl Drop for Seat {
 impl Seat {
     /// Opens the session, in a saved state where one is given.
     pub(super) async fn open(&self, saved: Option<&Snapshot>) -> Result<(), InterpreterError> {
-        let (session, body) = (self.session, saved.map(|saved| saved.data.clone()));
-        let saved = body.is_some();
-        let link = &self.process.link;
-        link.ask(|id| Ask::Open { id, session, saved }, body.unwrap_or_default()).await.map(drop)
+        let body = saved.map(|saved| saved.data.clone());
+        self.process.link.open(self.session, body.is_some(), body.unwrap_or_default()).await
     }
 
     /// Does something with it.
@@ -183,11 +181,16 @@ async fn begin(child: &mut Child, settings: &Settings) -> Result<Begun, Interpre
     link.send(&Ask::Begin { limits, image, packages: settings.packages.is_some() }, Vec::new());
     let mut reader = BufReader::new(reader);
     let first = tokio::time::timeout(START_TIME, frame::read(&mut reader, caps)).await;
-    let first = first.map_err(|_| failed(&"it says nothing"))?.map_err(|error| failed(&error))?;
-    let mut stderr = child.stderr.take();
-    let Some(first) = first else {
-        let status = child.wait().await.map_or_else(|error| error.to_string(), |status| status.to_string());
-        return Err(failed(&format!("{status}{}", said(stderr.take()).await)));
+    let stderr = child.stderr.take();
+    let first = match first.map_err(|_| failed(&"it says nothing"))? {
+        Ok(Some(first)) => first,
+        // How it ended says more than that its socket did.
+        Ok(None) | Err(Broken::Stream(_)) => {
+            let ended = ended(child).await;
+            let words = tokio::time::timeout(END_TIME, said(stderr)).await.unwrap_or_default();
+            return Err(failed(&format!("it {ended}{words}")));
+        }
+        Err(broken) => return Err(failed(&broken)),
     };
     match first.message().map_err(|error| failed(&error))? {
         Say::Ready { capabilities } => Ok(Begun { link, reader, stderr, capabilities }),
@@ -204,6 +207,15 @@ fn outside(fault: Fault, home: &Path) -> Fault {
     }
 }
 
+/// How a worker ended that hung up.
+async fn ended(child: &mut Child) -> String {
+    match tokio::time::timeout(END_TIME, child.wait()).await {
+        Ok(Ok(status)) => format!("died ({status})"),
+        Ok(Err(error)) => format!("died ({error})"),
+        Err(_) => "hung up, and was killed".to_owned(),
+    }
+}
+
 /// Listens to a worker until it ends, breaks a rule, or is to end; tells its link, and sees that it is gone.
 async fn watch(mut child: Child, link: Arc<Link>, reader: BufReader<OwnedReadHalf>, stderr: Option<ChildStderr>) {
     let words = tokio::spawn(said(stderr));
@@ -211,11 +223,7 @@ async fn watch(mut child: Child, link: Arc<Link>, reader: BufReader<OwnedReadHal
         biased;
         reason = link.stopped() => reason,
         heard = link.listen(reader) => match heard {
-            Err(frame::Broken::Stream(_)) | Ok(()) => match tokio::time::timeout(END_TIME, child.wait()).await {
-                Ok(Ok(status)) => format!("the worker process died ({status})"),
-                Ok(Err(error)) => format!("the worker process died ({error})"),
-                Err(_) => "the worker process hung up, and was killed".to_owned(),
-            },
+            Err(Broken::Stream(_)) | Ok(()) => format!("the worker process {}", ended(&mut child).await),
             Err(broken) => format!("the worker process said what no worker says, and was killed: {broken}"),
         },
     };

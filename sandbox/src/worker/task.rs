@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::BACKEND;
 use super::backend::Pool;
 use super::cell::{End, HostCell};
+use super::link::lost_between_cells;
 use super::process::Seat;
 use super::protocol::{Act, Ask};
 use super::session::{Cell, Command, Session, Shared};
@@ -78,7 +79,7 @@ impl Task {
         let seat = self.shared.seat().ok_or_else(|| InterpreterError::backend("the session was lost"))?;
         match seat.lost() {
             None => Ok(seat),
-            Some(reason) => Err(InterpreterError::backend(format!("{reason}; the session's next cell begins anew"))),
+            Some(reason) => Err(lost_between_cells(&reason)),
         }
     }
 
