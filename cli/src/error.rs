@@ -76,6 +76,14 @@ pub(crate) enum CliError {
         /// The option that would name the small one.
         option: &'static str,
     },
+    /// The package that the big sandbox is made of could be had from nowhere.
+    #[error("{error}")]
+    SandboxNotFetched {
+        /// What was tried.
+        error: FetchError,
+        /// The small sandbox is set up.
+        small: bool,
+    },
     /// The server.
     #[error(transparent)]
     Serve(#[from] ServeError),
@@ -124,6 +132,14 @@ impl CliError {
                 Some(format!(
                     "{set_up}, or add `{option} small`: that one is set up, and has the standard library alone"
                 ))
+            }
+            Self::SandboxNotFetched { small, .. } => {
+                let instead = if *small {
+                    "until then the small one is set up: `glassbox exec --backend small`, `glassbox --interpreter small`"
+                } else {
+                    "or make the small one, of another package: `glassbox setup --small`"
+                };
+                Some(format!("check the network (HTTPS_PROXY, PIP_INDEX_URL) and type the same again; {instead}"))
             }
             Self::Agent(error) => error.hint(),
             Self::Serve(ServeError::NoKeys { .. }) => {

@@ -197,6 +197,54 @@ fn a_set_up_that_is_killed_anywhere_is_completed_by_the_next() {
     assert_eq!(drafts(home.root()), [] as [PathBuf; 0]);
 }
 
+/// Files below a folder.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+}
+
+#[test]
+fn a_compile_that_is_interrupted_or_killed_leaves_no_file() {
+    let copy = Copy::of(&["lib", "mpl-data", "fonts"]);
+    let compiled = copy.home.root().join("compiled");
+    for signal in [rustix::process::Signal::INT, rustix::process::Signal::KILL] {
+        let mut running = Running::start(&copy.home);
+        running.says("started Compile");
+        // It takes half a minute at least: this is in the midst of it.
+        std::thread::sleep(Duration::from_secs(2));
+        running.signal(signal);
+        assert!(!running.child.wait().unwrap().success());
+        assert_eq!(files(&compiled), [] as [PathBuf; 0]);
+        assert!(copy.part("machine code").problem.is_some_and(|problem| problem.contains("not compiled")));
+    }
+    // What was unpacked for it is still there, and whole; the rest is as after any other end.
+    assert!(copy.home.artifact().exists());
+    self::copy(&Home::from_env().unwrap().root().join("compiled"), &compiled, true);
+    Running::start(&copy.home).finish();
+    assert_eq!(setup::check(&copy.home).into_iter().filter(|part| part.problem.is_some()).collect::<Vec<_>>(), []);
+    assert!(!copy.home.artifact().exists(), "a hundred megabytes that nobody needs are left");
+}
+
+/// Killed while it writes what it has compiled, and then run to its end: without anybody's help.
+#[test]
+#[ignore = "compiles CPython twice: minutes"]
+fn a_compile_that_is_killed_while_it_writes_is_done_again() {
+    let copy = Copy::of(&["lib", "mpl-data", "fonts"]);
+    let compiled = copy.home.root().join("compiled");
+    let mut running = Running::start(&copy.home);
+    running.says("started Compile");
+    while drafts(&compiled).is_empty() {
+        assert_eq!(running.child.try_wait().unwrap(), None, "it ended without a draft");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    running.kill();
+    assert!(files(&compiled).iter().all(|file| file.to_string_lossy().contains("draft")), "{:?}", files(&compiled));
+    let mut again = Running::start(&copy.home);
+    again.says("done true");
+    assert_eq!(setup::check(&copy.home).into_iter().filter(|part| part.problem.is_some()).collect::<Vec<_>>(), []);
+    assert_eq!(drafts(copy.home.root()), [] as [PathBuf; 0]);
+}
+
 #[test]
 fn of_two_at_once_one_waits_and_says_so() {
     let copy = Copy::of(&["compiled", "lib", "mpl-data", "fonts", "images"]);

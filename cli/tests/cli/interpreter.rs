@@ -1,7 +1,7 @@
 //! `--interpreter`: where the model's programs run, on the sandboxes of the user's own cache and on a kernel.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::support::{Home, Outcome, cache, finish};
 
 /// The virtual environment with ipykernel. Made by `scripts/jupyter` where it is missing.
-fn environment() -> &'static str {
+pub(crate) fn environment() -> &'static str {
     static ENVIRONMENT: OnceLock<String> = OnceLock::new();
     ENVIRONMENT.get_or_init(|| {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts/jupyter");
@@ -20,7 +20,7 @@ fn environment() -> &'static str {
 }
 
 /// A home whose cache has the small sandbox and not the big one.
-fn small_home() -> Home {
+pub(crate) fn small_home() -> Home {
     let home = Home::new();
     let folders = std::fs::read_dir(cache().join("sandbox/compiled")).unwrap();
     let files: Vec<PathBuf> = folders.map(|folder| folder.unwrap().path().join("small.cwasm")).collect();
@@ -107,4 +107,42 @@ fn options_that_the_backend_would_not_look_at_are_refused() {
         assert_eq!(outcome.code, Some(2), "{args:?}: {}", outcome.err);
         assert!(outcome.err.contains(error) && outcome.err.contains(hint), "{args:?}: {}", outcome.err);
     }
+}
+
+#[test]
+fn the_kernel_is_that_of_the_variable_ipykernel() {
+    let home = Home::new();
+    let exec = |kernel: &str| {
+        let args = ["exec", "--backend", "jupyter", "--venv", environment(), "-c", "6 * 7"];
+        finish(home.command(&args).env("IPYKERNEL", kernel).spawn().unwrap())
+    };
+    let outcome = exec("chatglm3-demo");
+    assert_eq!(outcome.code, Some(1), "{}", outcome.err);
+    assert!(outcome.err.contains("no kernel named `chatglm3-demo`; there are: python3"), "{}", outcome.err);
+    let outcome = exec("python3");
+    assert_eq!((outcome.out.as_str(), outcome.code), ("42\n", Some(0)), "{}", outcome.err);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn where_a_kernel_cannot_be_kept_in_it_is_refused_unless_unsandboxed_is_given() {
+    let home = Home::new();
+    let exec = |more: &str| {
+        let glassbox = env!("CARGO_BIN_EXE_glassbox");
+        let venv = environment();
+        // A machine that gives no network namespaces.
+        let shell = format!(
+            "echo 0 > /proc/sys/user/max_net_namespaces; exec {glassbox} exec --backend jupyter --venv {venv} {more} -c '6 * 7'"
+        );
+        let mut command = Command::new("unshare");
+        command.args(["-r", "sh", "-c", &shell]).env("GLASSBOX_CACHE", home.path("cache"));
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        finish(command.spawn().unwrap())
+    };
+    let outcome = exec("");
+    assert_eq!((outcome.out.as_str(), outcome.code), ("", Some(1)), "{}", outcome.err);
+    assert!(outcome.err.contains("could not be kept in: ") && outcome.err.contains("namespace"), "{}", outcome.err);
+    assert!(outcome.err.contains("unsandboxed kernel by name"), "{}", outcome.err);
+    let outcome = exec("--unsandboxed");
+    assert_eq!((outcome.out.as_str(), outcome.code), ("42\n", Some(0)), "{}", outcome.err);
 }

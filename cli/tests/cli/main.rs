@@ -14,6 +14,8 @@ mod models;
 mod run;
 mod serve;
 #[cfg(unix)]
+mod setup;
+#[cfg(unix)]
 mod signals;
 mod support;
 mod tools;

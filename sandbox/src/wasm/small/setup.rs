@@ -1,16 +1,18 @@
 //! Making the component: once, at set-up.
 
 use std::fmt::Write as _;
-use std::fs;
+use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use sha2::{Digest, Sha256};
+use tempfile::TempDir;
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
 use crate::hex::hex;
-use crate::{InterpreterError, guest};
+use crate::{InterpreterError, guest, sweep};
 
 use super::super::Home;
 use super::super::compiled::{load_component, write_private};
@@ -37,7 +39,7 @@ pub fn build(home: &Home, progress: &mut dyn FnMut(&str)) -> Result<(), Interpre
     if load(&engine, &out).is_ok() {
         return Ok(());
     }
-    let work = tempfile::Builder::new().prefix("glassbox-small-").tempdir().map_err(failed)?;
+    let (work, _held) = work_folder().map_err(failed)?;
     progress("fetching componentize-py");
     let builder = install(work.path())?;
     progress("making a component of CPython");
@@ -47,6 +49,16 @@ pub fn build(home: &Home, progress: &mut dyn FnMut(&str)) -> Result<(), Interpre
     let code = engine.precompile_component(&wasm).map_err(failed)?;
     write_private(&out, &code).map_err(|error| failed(format!("{}: {error}", out.display())))?;
     load(&engine, &out).map(|_| ())
+}
+
+/// A folder that is removed at the end, or, where this process is killed, by the next one that opens a session.
+fn work_folder() -> io::Result<(TempDir, File)> {
+    let temp = std::env::temp_dir();
+    sweep::once(&temp);
+    let folder = tempfile::Builder::new().prefix(&format!("{}small-", sweep::PREFIX)).tempdir_in(temp)?;
+    let held = File::open(folder.path())?;
+    sweep::hold(&held)?;
+    Ok((folder, held))
 }
 
 /// True where the component is made and compiled for this machine and this version.
