@@ -2,12 +2,17 @@
 
 use std::sync::Arc;
 
-use glassbox_sandbox::{Backend, DenialKind};
+use glassbox_sandbox::{Backend, DenialKind, Execution};
 
 use super::{Fate::*, attack, attack_in};
 use crate::suite;
 
 type Under<'a> = &'a Arc<dyn Backend>;
+
+/// Whether the limit was met before the time was over.
+fn reached(backend: Under<'_>, ran: &suite::Ran) -> bool {
+    metered(backend) && ran.execution == Execution::Error
+}
 
 /// A kernel's disk is measured, not metered: its limit per file is hard, the others are not.
 fn metered(backend: Under<'_>) -> bool {
@@ -24,21 +29,21 @@ fn fates(backend: Under<'_>) -> &'static [super::Fate] {
 pub async fn file_of_a_gigabyte(backend: Under<'_>) {
     let source = "f = open('big', 'wb')\nfor _ in range(1000):\n    f.write(b'0' * 10**6)\n    f.flush()";
     let ran = attack(backend, source, LIMITED).await;
-    if metered(backend) {
+    if reached(backend, &ran) {
         assert!(ran.denied(DenialKind::Disk), "{:?}", ran.outputs);
     }
 }
 
 pub async fn million_files(backend: Under<'_>) {
     let ran = attack(backend, "for n in range(10**6): open(f'f{n}', 'w').close()", fates(backend)).await;
-    if metered(backend) {
+    if reached(backend, &ran) {
         assert!(ran.denied(DenialKind::Files), "{:?}", ran.outputs);
     }
 }
 
 pub async fn million_folders(backend: Under<'_>) {
     let ran = attack(backend, "import os\nfor n in range(10**6): os.mkdir(f'd{n}')", fates(backend)).await;
-    if metered(backend) {
+    if reached(backend, &ran) {
         assert!(ran.denied(DenialKind::Files), "{:?}", ran.outputs);
     }
 }
@@ -84,10 +89,10 @@ pub async fn database_that_grows(backend: Under<'_>) {
 pub async fn deleting_makes_room(backend: Under<'_>) {
     let session = backend.open().await.unwrap();
     let source = "import os\nfor n in range(20):\n    with open('big', 'wb') as f: f.write(b'0' * 5_000_000)\n    os.remove('big')\nprint('end')";
-    attack_in(&session, source, &[Prints("end\n")]).await;
+    attack_in(&session, source, &[Prints("end\n"), Interrupted]).await;
     let source =
         "import os\nfor n in range(500):\n    open(f'f{n}', 'w').close()\n    os.remove(f'f{n}')\nprint('end')";
-    attack_in(&session, source, &[Prints("end\n")]).await;
+    attack_in(&session, source, &[Prints("end\n"), Interrupted]).await;
 }
 
 pub async fn names_that_are_very_long(backend: Under<'_>) {

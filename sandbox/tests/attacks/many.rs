@@ -15,33 +15,39 @@ fn private_kib() -> u64 {
     private.filter_map(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok()).sum()
 }
 
-/// Opened, used and closed, sessions leave nothing behind.
-pub async fn two_hundred_sessions_leave_no_memory(backend: &Arc<dyn Backend>) {
+/// Folders of sessions, of this process and others.
+fn session_folders() -> usize {
+    let all = std::fs::read_dir(std::env::temp_dir()).unwrap().flatten();
+    all.filter(|entry| entry.file_name().to_string_lossy().starts_with("glassbox-session-")).count()
+}
+
+/// Opened, used and closed, so many sessions leave nothing behind.
+pub async fn sessions_leave_nothing(backend: &Arc<dyn Backend>, sessions: u32) {
     let use_one = async || {
         let session = backend.open().await.unwrap();
         let source = "x = bytearray(20_000_000)\nopen('f', 'w').write('x' * 1000)\nprint(len(x))";
         assert_eq!(suite::prints(&session, source).await, "20000000\n");
         session.close().await;
     };
-    for _ in 0..20 {
+    for _ in 0..sessions / 10 {
         use_one().await;
     }
     let before = private_kib();
-    let folders = std::fs::read_dir(std::env::temp_dir()).unwrap().count();
+    let folders = session_folders();
     let descriptors = std::fs::read_dir("/proc/self/fd").unwrap().count();
-    for _ in 0..200 {
+    for _ in 0..sessions {
         use_one().await;
     }
     let grown = private_kib().saturating_sub(before);
-    assert!(grown < 60_000, "200 sessions left {grown} KiB");
+    assert!(grown < 60_000, "{sessions} sessions left {grown} KiB");
     let left = std::fs::read_dir("/proc/self/fd").unwrap().count().saturating_sub(descriptors);
-    assert!(left < 20, "200 sessions left {left} descriptors");
-    let left = std::fs::read_dir(std::env::temp_dir()).unwrap().count().saturating_sub(folders);
-    assert!(left < 60, "200 sessions left {left} folders");
+    assert!(left < 20, "{sessions} sessions left {left} descriptors");
+    let left = session_folders().saturating_sub(folders);
+    assert!(left < 60, "{sessions} sessions left {left} folders");
 }
 
-/// The good ones finish, whatever the others do.
-pub async fn fifty_sessions_under_mixed_attack(backend: &Arc<dyn Backend>) {
+/// Of so many sessions at once, the good ones finish, whatever the others do.
+pub async fn sessions_under_mixed_attack(backend: &Arc<dyn Backend>, sessions: usize) {
     const ATTACKS: [&str; 8] = [
         "while True: pass",
         "many = []\nwhile True: many.append('x' * 100_000)",
@@ -68,6 +74,6 @@ pub async fn fifty_sessions_under_mixed_attack(backend: &Arc<dyn Backend>) {
         }
         session.close().await;
     };
-    let all = join_all((0..50).map(one));
-    tokio::time::timeout(Duration::from_secs(300), all).await.expect("fifty sessions do not finish");
+    let all = join_all((0..sessions).map(one));
+    tokio::time::timeout(Duration::from_secs(300), all).await.expect("the sessions do not finish");
 }

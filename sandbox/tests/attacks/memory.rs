@@ -93,7 +93,7 @@ pub async fn dictionary_without_end(backend: Under<'_>) {
 /// What a program freed, the next may use.
 pub async fn memory_of_one_cell_is_back_in_the_next(backend: Under<'_>) {
     let session = backend.open().await.unwrap();
-    let ends = &[Prints("100000000\n")];
+    let ends = &[Prints("100000000\n"), Interrupted];
     for _ in 0..5 {
         attack_in(&session, "x = bytearray(10**8)\nprint(len(x))\ndel x", ends).await;
     }

@@ -6,6 +6,7 @@
 #![allow(
     dead_code,
     unreachable_pub,
+    unused_imports,
     unused_macros,
     clippy::unwrap_used,
     clippy::expect_used,
@@ -140,13 +141,15 @@ pub async fn attack(backend: &Arc<dyn Backend>, source: &str, fates: &[Fate]) ->
 /// [`attack`] in a session that is open.
 pub async fn attack_in(session: &Arc<dyn Interpreter>, source: &str, fates: &[Fate]) -> Ran {
     let target = Target::new();
-    suite::works(session).await;
+    ready(session).await;
     let started = Instant::now();
     let ran = suite::run(session, &format!("{}{source}", target.prelude())).await;
     let took = started.elapsed();
     let shown: String = format!("{:?}", ran.outputs).chars().take(2000).collect();
-    // A kernel that heeds its interrupt too late, on a busy machine, is killed.
-    let late = jupyter(session) && fates.contains(&Interrupted) && Killed.fits(&ran) && ran.denied(DenialKind::Time);
+    // On a busy machine a kernel heeds its interrupt too late, and is killed; or it hits what writes a traceback, and IPython
+    // replies that all is well.
+    let stopped = jupyter(session) && fates.contains(&Interrupted) && ran.denied(DenialKind::Time);
+    let late = stopped && (Killed.fits(&ran) || Ends.fits(&ran));
     assert!(late || fates.iter().any(|fate| fate.fits(&ran)), "{source}\ncame to {:?}: {shown}", ran.execution);
     assert!(took < BOUND, "{source}\ntook {took:?}");
     if ran.execution == Execution::Restarted {
@@ -165,6 +168,25 @@ pub async fn attack_in(session: &Arc<dyn Interpreter>, source: &str, fates: &[Fa
         suite::works(session).await;
     }
     ran
+}
+
+/// The session computes. A kernel has also shown an exception: IPython loads what writes tracebacks when the first one comes,
+/// which on a busy machine takes longer than these tests' limit.
+async fn ready(session: &Arc<dyn Interpreter>) {
+    suite::works(session).await;
+    if jupyter(session) {
+        load(session, "1 / 0", Execution::Error).await;
+    }
+}
+
+/// Runs what an attack needs, as often as it takes to end like this: an import may not be done within the limit at first.
+pub async fn load(session: &Arc<dyn Interpreter>, source: &str, end: Execution) {
+    for _ in 0..10 {
+        if suite::run(session, source).await.execution == end {
+            return;
+        }
+    }
+    panic!("{source:?} does not end as it should");
 }
 
 /// Sessions of a kernel have no snapshots of memory.
@@ -194,7 +216,7 @@ macro_rules! attacked {
     ($backend:ident) => {
         attacked!($backend, time: [
             loop_without_end, sleep_without_end, power_tower, catastrophic_regex, loop_in_a_library, print_loop,
-            loop_inside_c, loop_that_catches_everything, loop_in_a_finalizer, interrupt_handler_removed,
+            loop_inside_c, loop_of_numpy, loop_that_catches_everything, loop_in_a_finalizer, interrupt_handler_removed,
             value_whose_repr_never_ends, event_loop_that_never_ends, hash_without_end, sort_of_a_hundred_million,
             loop_in_an_exit_handler, comparison_that_never_ends,
         ]);
@@ -213,7 +235,7 @@ macro_rules! attacked {
             absolute_path, dotted_path, dots_in_other_scripts, link_to_a_host_file, link_up_and_out, hard_link_out,
             folder_descriptor_walked_up, open_descriptors_walked_up, working_folder_changed, proc_and_dev,
             library_overwritten, module_planted_for_the_next_session, null_byte_in_a_path, very_long_path,
-            folder_swapped_for_a_link_before_the_host_reads, rename_out, archive_that_extracts_outside,
+            folder_swapped_for_a_link_before_the_host_reads, rename_out, archive_that_extracts_outside, importlib_tricks,
         ]);
         attacked!($backend, processes: [
             shell_command, child_process, fork, threads, exec, signals_to_others, native_code, kernel_alarm,

@@ -22,17 +22,17 @@ fn truncated(outputs: &[Output], wanted: &str) -> u64 {
 pub async fn fifty_megabytes_printed(backend: Under<'_>) {
     let ran = attack(backend, "print('x' * 50_000_000)", &[Ends, Interrupted]).await;
     assert!(shown_bytes(&ran) < KEPT, "{} bytes were kept", shown_bytes(&ran));
-    if ran.execution != Execution::Restarted {
+    if ran.execution == Execution::Ok {
         assert!(truncated(&ran.outputs, "stdout") > 0);
     }
 }
 
 pub async fn error_stream_flooded(backend: Under<'_>) {
     let source = "import sys\nwhile True: sys.stderr.write('y' * 100_000)";
-    // A kernel gathers it in its own memory, and where that ends first nothing of it was sent.
     let ran = attack(backend, source, &[Interrupted, Killed, Raises("MemoryError")]).await;
     assert!(shown_bytes(&ran) < KEPT, "{} bytes were kept", shown_bytes(&ran));
-    if ran.execution == Execution::Interrupted {
+    // A kernel gathers it in its own memory: where that ends first, or the time does, nothing of it was sent.
+    if ran.execution == Execution::Interrupted && !backend.name().starts_with("jupyter") {
         assert!(truncated(&ran.outputs, "stderr") > 0, "{:?}", ran.outputs.len());
     }
 }
@@ -74,7 +74,7 @@ pub async fn exception_whose_text_raises(backend: Under<'_>) {
 
 pub async fn exception_groups_nested_deep(backend: Under<'_>) {
     let source = "e = ValueError('inner')\nfor _ in range(2000): e = ExceptionGroup('g', [e])\nraise e";
-    attack(backend, source, &[Raises("Group"), Raises("RecursionError"), Killed]).await;
+    attack(backend, source, &[Raises("Group"), Raises("RecursionError"), Interrupted, Killed]).await;
     let source = "def f(n):\n    try:\n        if n: f(n - 1)\n        raise ValueError(n)\n    except ValueError as e:\n        raise KeyError(n) from e\nf(300)";
     attack(backend, source, &or_slow(backend, &[Raises("KeyError"), Raises("RecursionError")])).await;
 }

@@ -135,3 +135,15 @@ pub async fn archive_that_extracts_outside(backend: Under<'_>) {
                   \x20   try: tarfile.open(fileobj=io.BytesIO(b.getvalue())).extract(member, '/tmp', filter='fully_trusted')\n    except Exception: pass\nprint('end')";
     attack(backend, source, &[Prints("end\n")]).await;
 }
+
+/// Loaders that take a path as it is given.
+pub async fn importlib_tricks(backend: Under<'_>) {
+    let source = "import importlib, importlib.machinery as machinery, importlib.util as util, sys, zipimport\n\
+                  open('evil.so', 'wb').write(b'\\x7fELF' + bytes(500))\nworked = []\n\
+                  def native(path): util.module_from_spec(util.spec_from_file_location('evil', path, loader=machinery.ExtensionFileLoader('evil', path)))\n\
+                  def planted():\n    sys.path.insert(0, FOLDER)\n    importlib.invalidate_caches()\n    machinery.PathFinder.find_spec('secret', [FOLDER]).loader\n\
+                  for name, trick in {'native': lambda: native('evil.so'), 'host native': lambda: native(FILE), 'source': lambda: machinery.SourceFileLoader('secret', FILE).get_data(FILE),\n\
+                  \x20       'code': lambda: machinery.SourcelessFileLoader('secret', FILE).get_code('secret'), 'zip': lambda: zipimport.zipimporter(FILE), 'path': planted}.items():\n\
+                  \x20   try: trick()\n    except Exception: continue\n    worked.append(name)\nprint(worked)";
+    attack(backend, source, &[Prints("[]\n")]).await;
+}

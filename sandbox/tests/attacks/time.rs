@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use glassbox_sandbox::Backend;
+use glassbox_sandbox::{Backend, Execution};
 
-use super::{Fate::*, attack};
+use super::{Fate::*, attack, attack_in, load};
 
 type Under<'a> = &'a Arc<dyn Backend>;
 
@@ -26,6 +26,12 @@ pub async fn catastrophic_regex(backend: Under<'_>) {
 
 pub async fn loop_in_a_library(backend: Under<'_>) {
     attack(backend, "import json\nwhile True: json.dumps([1] * 100)", &[Interrupted]).await;
+}
+
+pub async fn loop_of_numpy(backend: Under<'_>) {
+    let session = backend.open().await.unwrap();
+    load(&session, "import numpy\na = numpy.ones((200, 200))", Execution::Ok).await;
+    attack_in(&session, "while True: a @ a", &[Interrupted]).await;
 }
 
 pub async fn print_loop(backend: Under<'_>) {

@@ -149,8 +149,7 @@ pub async fn calls_past_the_limit_are_refused(backend: impl AsyncFn(Limits) -> A
 }
 
 pub async fn a_call_is_cancelled_with_its_cell(backend: impl AsyncFn(Limits) -> Arc<dyn Backend>) {
-    let limits = Limits { soft_time: Duration::from_millis(500), ..Limits::default() };
-    let Some((session, tools, heard)) = open(backend, limits).await else { return };
+    let Some((session, tools, heard)) = open(backend, Limits::default()).await else { return };
     run(&session, "x = 1").await;
     let cancellation = CancellationToken::new();
     let source = "print('on', flush=True)\nwait()";
