@@ -18,12 +18,14 @@
 //! - a reply or an answer that nobody asked for is an error and changes nothing.
 
 mod parts;
+mod slot;
 
-use glassbox_model::{AssistantMessage, AssistantPart, FinishReason, Message, Observation, ToolChoice};
+use glassbox_model::{AssistantMessage, AssistantPart, FinishReason, Message, ToolChoice};
 use glassbox_tools::CallId;
 use serde::{Deserialize, Serialize};
 
 pub use parts::{Action, Answer, Concurrency, Fault, Step, TurnRules, Unexpected};
+use slot::Slot;
 
 use crate::StopReason;
 
@@ -72,31 +74,6 @@ enum State {
     Done { stop: StopReason },
 }
 
-/// A part of a reply that gets an observation.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Slot {
-    /// What is observed, but for the text. The observation of an unreadable call names none.
-    id: Option<CallId>,
-    name: Option<String>,
-    /// What is to be run; `None` where nothing can be.
-    action: Option<Action>,
-    answer: Option<Answer>,
-}
-
-impl Slot {
-    fn observation(&self, content: &str) -> Message {
-        Message::Observation(Observation {
-            call_id: self.id.clone(),
-            name: self.name.clone(),
-            content: content.to_owned(),
-        })
-    }
-
-    fn waits_for(&self, id: &CallId) -> bool {
-        self.answer.is_none() && self.action.as_ref().is_some_and(|action| action.id() == id)
-    }
-}
-
 impl TurnMachine {
     /// A turn that is about to generate for the first time. `max_turns` of 0 counts as 1.
     pub fn new(mut rules: TurnRules) -> Self {
@@ -140,7 +117,7 @@ impl TurnMachine {
             return Err(Unexpected::Reply);
         }
         self.generations = self.generations.saturating_add(1);
-        let mut slots = self.slots(&message);
+        let mut slots = slot::of(&message, &self.rules);
         let unreadable = message.parts.iter().any(|part| matches!(part, AssistantPart::Malformed { .. }));
         self.messages.push(Message::Assistant(message));
         let end = match reason {
@@ -262,40 +239,6 @@ impl TurnMachine {
         self.state = State::Done { stop };
     }
 
-    /// What is to be observed of a reply. What cannot be run has its answer from the start.
-    fn slots(&self, message: &AssistantMessage) -> Vec<Slot> {
-        let forbidden = self.rules.tool_choice == ToolChoice::None;
-        let refused = || Some(Answer::ran("Error: no tool can be called now. Answer directly."));
-        let slot = |part: &AssistantPart| match part {
-            AssistantPart::Call { call } => Some(Slot {
-                id: Some(call.id.clone()),
-                name: Some(call.name.clone()),
-                action: Some(Action::Call { call: call.clone() }),
-                answer: if forbidden { refused() } else { None },
-            }),
-            AssistantPart::Code { id, source } => Some(Slot {
-                id: Some(id.clone()),
-                name: Some(INTERPRETER.to_owned()),
-                action: Some(Action::Code { id: id.clone(), source: source.clone() }),
-                answer: match (forbidden, self.rules.interpreter) {
-                    (true, _) => refused(),
-                    (false, true) => None,
-                    (false, false) => {
-                        Some(Answer::ran("Error: no code interpreter is available. Answer without running code."))
-                    }
-                },
-            }),
-            AssistantPart::Malformed { name, problem, .. } => Some(Slot {
-                id: None,
-                name: name.clone(),
-                action: None,
-                answer: if forbidden { refused() } else { Some(unreadable(name.as_deref(), problem)) },
-            }),
-            _ => None,
-        };
-        message.parts.iter().filter_map(slot).collect()
-    }
-
     /// Moves answers to the messages, in order, up to the first that is missing; goes on when there is none.
     fn commit(&mut self) {
         let State::Act { slots, committed } = &mut self.state else { return };
@@ -392,15 +335,6 @@ impl TurnMachine {
             _ => "Cancelled before it finished.".to_owned(),
         }
     }
-}
-
-/// What the model reads in place of an answer to a call that could not be read.
-fn unreadable(name: Option<&str>, problem: &str) -> Answer {
-    let call = name.map_or_else(|| "this call".to_owned(), |name| format!("this call of `{name}`"));
-    Answer::fault(
-        Fault::Malformed,
-        format!("Error: {call} could not be read: {problem}. Write it again in the right form."),
-    )
 }
 
 #[cfg(test)]

@@ -9,10 +9,12 @@ use std::collections::VecDeque;
 const LONGEST_PASSAGE: usize = 512;
 /// How often it must stand there.
 const TIMES: usize = 10;
-/// How much the repetitions must come to, in characters, so that a ruler, a matrix of zeros or a refrain is none.
+/// How much the repetitions must come to, in characters, so that a ruler, a row of zeros or a refrain is none.
 const LEAST: usize = 2000;
-/// Characters that are kept: the longest passage as often as it must stand there.
-const KEPT: usize = LONGEST_PASSAGE * TIMES;
+/// The same of lines without a letter: a matrix of zeros, an empty board.
+const LEAST_OF_NUMBERS: usize = 8000;
+/// Characters that are kept: enough for both.
+const KEPT: usize = LEAST_OF_NUMBERS;
 /// Characters between two looks.
 const EVERY: usize = 256;
 
@@ -58,7 +60,11 @@ fn repeats(text: impl Iterator<Item = char>) -> bool {
         let length = at + 1;
         let passage = length - border;
         if length >= LEAST && passage <= LONGEST_PASSAGE && passage * TIMES <= length {
-            return true;
+            let passage = text.get(..passage).unwrap_or_default();
+            let numbers = passage.contains(&'\n') && !passage.iter().any(|c| c.is_alphabetic());
+            if !numbers || length >= LEAST_OF_NUMBERS {
+                return true;
+            }
         }
     }
     false
@@ -80,6 +86,33 @@ mod tests {
         assert!(noticed(&("圆".repeat(99) + &"再画一个圆。\n".repeat(400))));
         let passage: String = (0..9).map(|n| format!("    draw({n}, \"a part of it\", {})\n", n * n)).collect();
         assert!(noticed(&("def heart():\n".to_owned() + &passage.repeat(40))));
+        assert!(noticed(&"0, ".repeat(700)), "one row without an end");
+        assert!(noticed(&"[0, 0, 0]\n".repeat(900)), "rows without an end");
+    }
+
+    /// What people ask for: none of it is the model's mistake.
+    #[test]
+    fn data_and_programs_that_repeat_themselves_are_no_repetition() {
+        let zeros = |n: usize| format!("[{}],\n", vec!["0"; n].join(", ")).repeat(n);
+        assert!(!noticed(&format!("a = np.array([\n{}])\n", zeros(28))), "a picture of 28 by 28 zeros");
+        assert!(!noticed(&format!("| a | b | c |\n|---|---|---|\n{}", "| 0 | 0 | 0 |\n".repeat(300))));
+        let list: String = (1..500).map(|n| format!("- item {n}\n")).collect();
+        assert!(!noticed(&list));
+        let code: String = (0..200).map(|n| format!("    fig.add_subplot(20, 10, {n}).plot(x, y)\n")).collect();
+        assert!(!noticed(&format!("def draw():\n{code}")));
+        let tests: String =
+            ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
+                .map(|name| {
+                    format!(
+                        "def test_{name}():\n    assert parse('{name}') is not None\n    assert parse('') is None\n\n"
+                    )
+                })
+                .concat()
+                .repeat(4);
+        assert!(!noticed(&tests), "a passage of over 512 characters");
+        assert!(!noticed(&"print('-' * 40)\n".repeat(100)));
+        assert!(!noticed(&"    pass\n".repeat(200)));
+        assert!(!noticed(&"null,\n".repeat(250)));
     }
 
     #[test]

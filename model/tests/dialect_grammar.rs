@@ -10,100 +10,11 @@
 
 mod dialects;
 
+use dialects::bench::{BARE, Bench, FENCED, TAGGED, request, track, weather};
 use dialects::{ByteVocab, Grammars, Seeded, decode, metadata, parse, parts, random_reply, summary, text_of, tool};
-use glassbox_model::dialect::{ChatGlm3, Dialect, DialectError, Generic, Grammar, Hermes, Piece};
+use glassbox_model::dialect::{DialectError, Hermes};
 use glassbox_model::{Delta, ReplyFormat, Request, ToolChoice};
-use glassbox_tools::ToolSpec;
 use serde_json::{Value, json};
-
-const QWEN: &str = include_str!("fixtures/templates/qwen2.5.jinja");
-
-fn weather() -> ToolSpec {
-    tool(
-        "get_weather",
-        json!({"type": "object", "properties": {
-            "city": {"type": "string"}, "days": {"type": "integer", "minimum": 1, "maximum": 14}
-        }, "required": ["city"]}),
-    )
-}
-
-/// As ChatGLM3's own example has it: the parameter has no type.
-fn track() -> ToolSpec {
-    tool(
-        "track",
-        json!({"type": "object", "properties": {"symbol": {"description": "需要追踪的股票代码"}}, "required": ["symbol"]}),
-    )
-}
-
-fn request(tools: Vec<ToolSpec>, choice: ToolChoice, several: bool) -> Request {
-    Request { tools, tool_choice: choice, parallel_calls: several, ..Request::default() }
-}
-
-struct Bench {
-    vocab: ByteVocab,
-    dialect: Box<dyn Dialect>,
-    grammars: Grammars,
-}
-
-impl Bench {
-    fn chatglm3() -> Self {
-        let vocab = ByteVocab::chatglm3();
-        Self { grammars: Grammars::new(&vocab), dialect: Box::new(ChatGlm3::new(&vocab).unwrap()), vocab }
-    }
-
-    fn hermes() -> Self {
-        let vocab = ByteVocab::chatml();
-        let dialect = Hermes::new(&vocab, &metadata("qwen2", Some(QWEN))).unwrap();
-        Self { grammars: Grammars::new(&vocab), dialect: Box::new(dialect), vocab }
-    }
-
-    fn hermes_with_control_marks() -> Self {
-        let vocab = ByteVocab::chatml_with_control_marks();
-        let dialect = Hermes::new(&vocab, &metadata("qwen2", Some(QWEN))).unwrap();
-        Self { grammars: Grammars::new(&vocab), dialect: Box::new(dialect), vocab }
-    }
-
-    fn generic() -> Self {
-        let vocab = ByteVocab::chatml();
-        let dialect = Generic::new(&vocab, &metadata("llama", None)).unwrap();
-        Self { grammars: Grammars::new(&vocab), dialect: Box::new(dialect), vocab }
-    }
-
-    fn grammar(&self, request: &Request) -> Grammar {
-        self.dialect.grammar(request).unwrap().expect("a grammar")
-    }
-
-    fn pieces(&self, reply: &str) -> Vec<Piece> {
-        use glassbox_model::Vocab as _;
-        let known: Vec<(u32, String)> = (0..self.vocab.len())
-            .filter(|id| self.vocab.is_special(*id))
-            .filter_map(|id| Some((id, self.vocab.special_text(id)?)))
-            .filter(|(_, text)| text.starts_with('<'))
-            .collect();
-        let known: Vec<(u32, &str)> = known.iter().map(|(id, text)| (*id, text.as_str())).collect();
-        parts(reply, &known)
-            .into_iter()
-            .map(|part| match part {
-                dialects::Part::Text(text) => Piece::Text(text),
-                dialects::Part::Special(id, _) => Piece::Special(id),
-            })
-            .collect()
-    }
-
-    fn takes(&self, request: &Request, reply: &str) -> bool {
-        self.grammars.takes(&self.grammar(request), &self.vocab, &self.pieces(reply))
-    }
-
-    #[track_caller]
-    fn check(&self, request: &Request, taken: &[&str], refused: &[&str]) {
-        for reply in taken {
-            assert!(self.takes(request, reply), "refused: {reply:?}\n{}", self.grammar(request).lark);
-        }
-        for reply in refused {
-            assert!(!self.takes(request, reply), "taken: {reply:?}\n{}", self.grammar(request).lark);
-        }
-    }
-}
 
 const CALL: &str = "get_weather\n ```python\ntool_call(city='北京', days=3)\n```";
 
@@ -185,11 +96,6 @@ fn chatglm3_required_and_named() {
     let named = request(tools(), ToolChoice::Named("track".into()), true);
     bench.check(&named, &["track\n ```python\ntool_call(symbol=True)\n```"], &[CALL, "\nno"]);
 }
-
-const TAGGED: &str =
-    "<tool_call>\n{\"name\": \"get_weather\", \"arguments\": {\"city\": \"北京\", \"days\": 3}}\n</tool_call>";
-const FENCED: &str = "```json\n{\n  \"name\": \"get_weather\",\n  \"arguments\": {\n    \"city\": \"x\"\n  }\n}\n```";
-const BARE: &str = "{\"name\": \"get_weather\", \"arguments\": {\"city\": \"x\"}}";
 
 #[test]
 fn hermes_auto_leaves_text_free_and_holds_calls_to_the_schema() {
@@ -560,35 +466,6 @@ fn names_of_any_kind_can_be_called() {
             }
         }
         assert_eq!(seen.len(), names.len(), "{seen:?}");
-    }
-}
-
-const CODE: &str = "```python\nprint('a')\n\nx = {1: 2}\n```";
-
-#[test]
-fn a_block_of_python_ends_with_its_fence_and_ends_the_reply() {
-    for bench in [Bench::hermes(), Bench::generic()] {
-        let mut both = request(vec![track()], ToolChoice::Auto, true);
-        both.interpreter = true;
-        let only = Request { interpreter: true, ..Request::default() };
-        for request in [&both, &only] {
-            bench.check(
-                request,
-                &[CODE, "Let us see:\n\n```py\nprint(1)\n```", "```json\n{}\n```\nno code", "```\nprose\n```", "4."],
-                &[
-                    "```python\nprint(1)",
-                    "```python\n\n```",
-                    "```python\nprint(1)\n```\nThe output is 1.",
-                    "```python\nprint(1)\n```\n```python\nprint(2)\n```",
-                ],
-            );
-        }
-        let required = Request { tool_choice: ToolChoice::Required, ..only.clone() };
-        bench.check(&required, &[CODE], &["4.", "```json\n{}\n```"]);
-        let named = Request { tool_choice: ToolChoice::Named("interpreter".into()), ..both.clone() };
-        bench.check(&named, &[CODE], &["4."]);
-        let answer = Request { tool_choice: ToolChoice::Answer, ..only.clone() };
-        bench.check(&answer, &["It is 4.", "It is:\n```json\n{}\n```"], &[CODE, "So:\n```python\nprint(1)\n```"]);
     }
 }
 

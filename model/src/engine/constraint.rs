@@ -8,8 +8,6 @@ use toktrie::SimpleVob;
 use super::{tokens, vocab::LlamaVocab};
 use crate::{ModelError, dialect::Grammar};
 
-/// Steps that the lexer may take for one token mask, as llguidance counts them. Its default is 200 000.
-const LEXER_FUEL: u64 = 4_000_000;
 /// Compiled grammars that are kept. An agent alternates between few: with tools, without, and a named one.
 const KEPT: usize = 16;
 
@@ -49,9 +47,6 @@ impl Constraints {
             factory.quiet();
             // Errors are read by people: without the parser's whole state.
             factory.limits_mut().verbose_errors = false;
-            // Text in which no call may begin needs more than the default where a large vocabulary is looked at for the
-            // first time; what is found out then is kept.
-            factory.limits_mut().step_lexer_fuel = LEXER_FUEL;
             Ok(factory)
         });
         let factory = factory.as_ref().map_err(grammar_error)?;

@@ -1,6 +1,6 @@
 use super::*;
 use crate::{
-    Vocab,
+    Request, ToolChoice, Vocab,
     catalog::{Silent, resolve},
     engine::{Engine, EngineOptions},
 };
@@ -86,4 +86,68 @@ async fn a_compiled_grammar_is_kept_and_starts_anew() {
     constraints.compile(&grammar(KEPT)).unwrap();
     assert!(constraints.at_hand(&grammar(0)).is_some());
     assert!(constraints.at_hand(&grammar(1)).is_none());
+}
+
+/// The lexer and the parser may take only so many steps for a mask; a vocabulary of bytes would not show that.
+#[tokio::test]
+async fn every_mask_of_a_reply_beside_an_interpreter_can_be_computed() {
+    let tool = |name: &str| {
+        let schema =
+            serde_json::json!({"type": "object", "properties": {"symbol": {"type": "string"}}, "required": ["symbol"]});
+        glassbox_tools::ToolSpec::new(name, "looks").with_parameters(schema)
+    };
+    let prose =
+        "Let us see.\n\n# A title\n\n| a | b |\n|---|---|\n| 0 | {} |\n\n```json\n{\n  \"title\": [1]\n}\n```\n\n";
+    let ends = [
+        "```python\nprint('a')\n```",
+        "```json\n[\n  {\"name\": \"track\", \"arguments\": {\"symbol\": \"1\"}}\n]\n```",
+        "[{\"name\": \"trace\", \"arguments\": {\"symbol\": \"1\"}}]",
+        "{\n  \"name\": \"track\",\n  \"arguments\": {\n    \"symbol\": \"1\"\n  }\n}",
+        "<tool_call>\n{\"name\": \"track\", \"arguments\": {\"symbol\": \"1\"}}\n</tool_call>",
+        "{\"name\": \"Alice\"}\nThat is all.",
+    ];
+    for name in ["smollm2-135m", "qwen2.5-coder-0.5b"] {
+        let file = resolve(name, &Silent).await.unwrap();
+        let engine =
+            Engine::load(file, &EngineOptions { context: Some(64), ..EngineOptions::default() }, |_| {}).unwrap();
+        let vocab = engine.vocab();
+        let dialect = crate::dialect::detect(&*vocab, engine.metadata()).unwrap().dialect;
+        let constraints = Constraints::new(Arc::clone(&vocab));
+        // The form that each dialect asks for.
+        let key = if dialect.name() == "generic" { "\"parameters\"" } else { "\"arguments\"" };
+        for (tools, interpreter, choice) in [
+            (2, true, ToolChoice::Auto),
+            (2, false, ToolChoice::Auto),
+            (0, true, ToolChoice::Auto),
+            (2, true, ToolChoice::Answer),
+        ] {
+            let request = Request {
+                tools: ["track", "trace"].iter().take(tools).map(|name| tool(name)).collect(),
+                interpreter,
+                tool_choice: choice.clone(),
+                parallel_calls: true,
+                ..Request::default()
+            };
+            let grammar = dialect.grammar(&request).unwrap().unwrap();
+            let (mut slowest, mut at) = (std::time::Duration::ZERO, String::new());
+            for end in ends {
+                let text = format!("{prose}{}", end.replace("\"arguments\"", key));
+                let mut constraint = constraints.compile(&grammar).unwrap();
+                for id in vocab.tokenize(&text) {
+                    let started = std::time::Instant::now();
+                    let mask = constraint.mask(&[]).unwrap_or_else(|error| panic!("{name}, {choice:?}: {error}"));
+                    if started.elapsed() > slowest {
+                        (slowest, at) = (started.elapsed(), String::from_utf8_lossy(&vocab.piece(id)).into_owned());
+                    }
+                    if !mask.is_allowed(id) {
+                        // A call where none may be made, or of a tool that is not offered.
+                        assert!(choice == ToolChoice::Answer || tools == 0, "{text}");
+                        break;
+                    }
+                    constraint.accept(id).unwrap();
+                }
+            }
+            println!("{name}, {tools} tools, interpreter {interpreter}, {choice:?}: {slowest:?} before {at:?}");
+        }
+    }
 }

@@ -1,6 +1,8 @@
 //! What the tests of the dialects share: small vocabularies, grammars run byte by byte, and replies in pieces.
 #![allow(dead_code)] // each test file uses a part
 
+pub(crate) mod bench;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -231,14 +233,17 @@ pub(crate) fn random_reply(grammars: &Grammars, grammar: &Grammar, vocab: &ByteV
         let byte = |id: &u32| vocab.piece(*id).first().copied().unwrap_or(0);
         let closers: Vec<u32> = allowed.iter().copied().filter(|id| b"'\"]})`\n".contains(&byte(id))).collect();
         let letters: Vec<u32> = allowed.iter().copied().filter(|id| byte(id).is_ascii_graphic()).collect();
+        let fence = b"\n```".get(step % 50).filter(|_| step > 1500); // Chance does not write what ends a program.
+        let fence = allowed.iter().find(|id| Some(&byte(id)) == fence);
         let eager = if step > 1000 { 2 } else { 5 };
-        let id = if !closers.is_empty() && random.below(eager) == 0 {
-            *random.pick(&closers)
+        let among = if !closers.is_empty() && random.below(eager) == 0 {
+            &closers
         } else if !letters.is_empty() && random.below(3) > 0 {
-            *random.pick(&letters)
+            &letters
         } else {
-            *random.pick(&allowed)
+            &allowed
         };
+        let id = *fence.unwrap_or_else(|| random.pick(among));
         walk.matcher.consume_token(id).unwrap();
         ids.push(id);
     }
