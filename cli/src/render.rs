@@ -13,6 +13,8 @@ use crate::ui::{Role, Ui, bytes, printable, shorten};
 const MOST_OF_AN_ARGUMENT: usize = 200;
 /// The most lines and characters of an observation that are shown.
 const MOST_OF_AN_OBSERVATION: (usize, usize) = (8, 600);
+/// The most lines of what a program prints that are shown.
+const MOST_PRINTED: usize = 60;
 /// A prompt with fewer new tokens than this is read before anybody wonders.
 const LONG_PREFILL: u32 = 256;
 
@@ -23,6 +25,8 @@ pub(crate) struct Transcript {
     out: OutFolder,
     /// The line of a program that is being written.
     code: String,
+    /// What the program prints.
+    printed: Printed,
     /// Tools that have begun and not finished, so that an observation names its call where it could be another's.
     open: Vec<CallId>,
     /// Tokens of the context, from the turn's start.
@@ -32,7 +36,7 @@ pub(crate) struct Transcript {
 impl Transcript {
     /// Saves pictures to `out`.
     pub(crate) fn new(out: OutFolder) -> Self {
-        Self { out, code: String::new(), open: Vec::new(), context_tokens: 0 }
+        Self { out, code: String::new(), printed: Printed::default(), open: Vec::new(), context_tokens: 0 }
     }
 
     /// Shows what happened.
@@ -92,6 +96,7 @@ impl Transcript {
             Event::CodeStarted { .. } => {
                 ui.end_reply()?;
                 self.code.clear();
+                self.printed = Printed::default();
             }
             Event::CodeText { text, .. } => {
                 self.code.push_str(text);
@@ -109,6 +114,7 @@ impl Transcript {
             }
             Event::CodeOutput { output, .. } => self.code_output(ui, output),
             Event::CodeFinished { error, files, repairs_left, .. } => {
+                self.printed.end(ui);
                 code_finished(ui, error.as_ref(), files, *repairs_left)
             }
             Event::Finished { stop, usage, timings } => {
@@ -138,14 +144,13 @@ impl Transcript {
         ui.warn(&format!("no answer: {stop}"), hint);
     }
 
-    fn code_output(&self, ui: &mut Ui, output: &Output) {
-        let note = |ui: &mut Ui, text: &str| {
-            for line in text.lines() {
-                ui.note(&ui.paint().role(Role::Observation, &printable(&format!("← {line}"))));
-            }
-        };
+    fn code_output(&mut self, ui: &mut Ui, output: &Output) {
+        if let Output::Stdout { text } | Output::Stderr { text } = output {
+            return self.printed.push(ui, text);
+        }
+        self.printed.end_line(ui);
+        let note = |ui: &mut Ui, text: &str| text.lines().for_each(|line| output_line(ui, line));
         match output {
-            Output::Stdout { text } | Output::Stderr { text } => note(ui, text),
             Output::Display { data, .. } | Output::DisplayUpdate { data, .. } | Output::Result { data } => {
                 match self.out.picture(data) {
                     Some(Ok(path)) => note(ui, &format!("[Image] {}", path.display())),
@@ -153,10 +158,12 @@ impl Transcript {
                     None => note(ui, &data.plain().map_or_else(|| "[something to look at]".to_owned(), excerpt)),
                 }
             }
-            Output::Error { traceback, .. } if ui.show().verbose > 0 && !traceback.is_empty() => {
-                failed(ui, &format!("← {}", traceback.join("\n  ")));
+            Output::Error { name, value, traceback } => {
+                let lines: Vec<&str> = traceback.iter().flat_map(|item| item.lines()).map(str::trim_end).collect();
+                let lines: Vec<&str> = lines.into_iter().filter(|line| !line.is_empty()).collect();
+                let text = if lines.is_empty() { format!("{name}: {value}") } else { lines.join("\n  ") };
+                failed(ui, &format!("← {text}"));
             }
-            Output::Error { name, value, .. } => failed(ui, &format!("← {name}: {value}")),
             Output::Truncated { stream, bytes } => dim(ui, &format!("  {bytes} more bytes of {stream} are dropped")),
             Output::Denied { denial } => {
                 failed(ui, &format!("← refused: {}", denial.message));
@@ -167,6 +174,50 @@ impl Transcript {
             _ => {}
         }
     }
+}
+
+/// What a program prints: whole lines, and of many the first.
+#[derive(Debug, Default)]
+struct Printed {
+    /// The line that is not ended yet.
+    line: String,
+    shown: usize,
+    hidden: usize,
+}
+
+impl Printed {
+    fn push(&mut self, ui: &mut Ui, text: &str) {
+        for piece in text.split_inclusive('\n') {
+            self.line.push_str(piece);
+            if piece.ends_with('\n') {
+                self.end_line(ui);
+            }
+        }
+    }
+
+    fn end_line(&mut self, ui: &mut Ui) {
+        let line = std::mem::take(&mut self.line);
+        if line.is_empty() {
+            return;
+        }
+        if self.shown < MOST_PRINTED || ui.show().verbose > 0 {
+            self.shown += 1;
+            output_line(ui, line.trim_end_matches(['\n', '\r']));
+        } else {
+            self.hidden += 1;
+        }
+    }
+
+    fn end(&mut self, ui: &mut Ui) {
+        self.end_line(ui);
+        if self.hidden > 0 {
+            dim(ui, &format!("  … ({} more lines; -v shows all)", self.hidden));
+        }
+    }
+}
+
+fn output_line(ui: &mut Ui, line: &str) {
+    ui.note(&ui.paint().role(Role::Observation, &printable(&format!("← {line}"))));
 }
 
 fn code_line(ui: &mut Ui, line: &str) {

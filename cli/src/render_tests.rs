@@ -129,7 +129,7 @@ fn arguments_that_are_no_object_are_shown_as_they_are() {
 }
 
 #[test]
-fn a_program_is_shown_as_it_is_written_and_its_failure_in_a_line() {
+fn a_program_is_shown_as_it_is_written_and_its_traceback_whole() {
     let error = json!({
         "type": "error", "name": "NameError", "value": "name 'x' is not defined",
         "traceback": ["Traceback (most recent call last):", "  File \"<cell 1>\", line 3, in <module>", "NameError: name 'x' is not defined"],
@@ -151,10 +151,27 @@ fn a_program_is_shown_as_it_is_written_and_its_failure_in_a_line() {
         "→ ",
         "→ print(x)",
         "← so far",
-        "← NameError: name 'x' is not defined",
+        "← Traceback (most recent call last):",
+        "    File \"<cell 1>\", line 3, in <module>",
+        "  NameError: name 'x' is not defined",
         "  wrote /mnt/data/a.csv (12 B)",
         "  asked to correct it; attempts left: 3",
     ];
     assert_eq!(screen(&events, 0).lines().collect::<Vec<_>>(), short);
-    assert!(screen(&events, 1).contains("<cell 1>"), "the whole traceback with -v");
+}
+
+#[test]
+fn what_a_program_prints_comes_in_lines_and_of_many_the_first() {
+    let printed =
+        |text: &str| event(json!({"type": "code_output", "id": "call-1", "output": {"type": "stdout", "text": text}}));
+    let ended = || {
+        event(json!({"type": "code_finished", "id": "call-1", "execution": "ok", "observation": "…", "elapsed_ms": 1}))
+    };
+    let pieces = [printed("a"), printed("b\n\nc"), ended()];
+    assert_eq!(screen(&pieces, 0), "← ab\n← \n← c\n");
+    let many: String = (0..100).map(|n| format!("{n}\n")).collect();
+    let many = [printed(&many), ended()];
+    let short = screen(&many, 0);
+    assert!(short.ends_with("← 59\n  … (40 more lines; -v shows all)\n"), "{short}");
+    assert!(screen(&many, 1).ends_with("← 99\n"));
 }
