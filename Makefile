@@ -41,6 +41,7 @@ test-now:
 	$(CARGO) run --release --locked --quiet -p glassbox-cli -- models pull qwen2.5-coder-0.5b smollm2-135m
 	$(CARGO) run --release --locked --quiet -p glassbox-cli -- setup --small
 	@./scripts/jupyter >/dev/null
+	@./scripts/clients >/dev/null
 	python3 -m unittest discover -s sandbox/guest -t sandbox/guest
 	$(CARGO) test --release --locked --workspace
 
