@@ -11,14 +11,14 @@ const SALES: &str = "month,product,revenue\n2026-01,tea,1200\n2026-01,coffee,210
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let name = std::env::var("GLASSBOX_MODEL").unwrap_or_else(|_| "qwen2.5-coder-1.5b".to_owned());
+    let name = std::env::var("GLASSBOX_MODEL").unwrap_or_else(|_| "qwen2.5-coder-0.5b".to_owned());
     let model = Model::load(name).await?;
     let agent = Agent::builder(model).interpreter(Sandbox::python()?).build()?;
     let mut session = agent.session();
     session.upload("sales.csv", SALES.as_bytes()).await?;
-    let reply = session
-        .send("The columns are month, product and revenue. Which product has the most revenue in total?")
-        .await?;
+    // Says what to do, step by step: asked which product sells best, the smallest model answers without a program.
+    let reply =
+        session.send("Read /mnt/data/sales.csv with pandas and print the sum of revenue for each product.").await?;
 
     for program in reply.code() {
         println!("{}\n← {}\n", program.source, program.observation);
