@@ -227,7 +227,7 @@ mod tests {
     #[test]
     fn commands_and_settings_are_completed() {
         let values = |typed| complete(typed).into_iter().map(|(value, _)| value).collect::<Vec<_>>();
-        assert_eq!(values("/s"), ["/system", "/set", "/stats"]);
+        assert_eq!(values("/s"), ["/system", "/set", "/stats", "/save"]);
         assert_eq!(values("/set te"), ["/set temperature"]);
         assert!(values("hello").is_empty());
     }
