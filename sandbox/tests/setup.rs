@@ -207,7 +207,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 fn a_compile_that_is_interrupted_or_killed_leaves_no_file() {
     let copy = Copy::of(&["lib", "mpl-data", "fonts"]);
     let compiled = copy.home.root().join("compiled");
-    for signal in [rustix::process::Signal::INT, rustix::process::Signal::KILL] {
+    for signal in [rustix::process::Signal::TERM, rustix::process::Signal::KILL] {
         let mut running = Running::start(&copy.home);
         running.says("started Compile");
         // It takes half a minute at least: this is in the midst of it.
