@@ -1,7 +1,7 @@
 """Asks a model the questions of the Berkeley Function Calling Leaderboard (v4) through an OpenAI-compatible API.
 
 The data and the checker are those of the package `bfcl-eval`; this program asks, keeps every answer in a file as it
-comes, so that a run that was stopped goes on, and counts. `glassbox eval bfcl` makes the environment and starts it.
+comes, so that a run that was stopped goes on, and counts. `glassbox eval` makes the environment and starts it.
 
 Names of tools have `_` in place of `.`, as OpenAI's API wants them, and the checker is told so.
 """

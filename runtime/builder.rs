@@ -133,8 +133,8 @@ impl AgentBuilder {
         self
     }
 
-    /// Whether a reply is stopped once its end is one passage at least ten times over, of 2000 characters or more
-    /// ([`StopReason::Repetition`](crate::StopReason::Repetition)). Small models do not get out of such a circle before the
+    /// Whether a reply is stopped once its end is one passage at least ten times over, of 2000 characters or more, of 8000
+    /// in rows without a letter ([`StopReason::Repetition`](crate::StopReason::Repetition)). Small models do not get out of such a circle before the
     /// context is full. Default: true; turn it off where a reply may have to be that uniform.
     pub fn stop_repetition(mut self, stop: bool) -> Self {
         self.defaults.stop_repetition = stop;

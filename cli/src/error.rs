@@ -112,6 +112,11 @@ impl CliError {
         Self::Usage { message: message.into(), hint: hint.into() }
     }
 
+    /// A file or folder that could not be written.
+    pub(crate) fn writing(path: &Path, source: io::Error) -> Self {
+        Self::File { action: "write", path: path.to_owned(), source }
+    }
+
     /// A file that could not be read.
     pub(crate) fn reading(path: &Path, source: io::Error) -> Self {
         Self::File { action: "read", path: path.to_owned(), source }

@@ -2,7 +2,7 @@
 
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use glassbox::sandbox::MimeBundle;
 
@@ -35,7 +35,7 @@ impl OutFolder {
         let (mime, ending) = TYPES.iter().find(|(mime, _)| data.0.contains_key(*mime))?;
         let Some(bytes) = data.bytes(mime) else {
             let problem = std::io::Error::new(ErrorKind::InvalidData, "the picture is damaged");
-            return Some(Err(writing(&self.path, problem)));
+            return Some(Err(CliError::writing(&self.path, problem)));
         };
         Some(self.save("picture-1", ending, &bytes))
     }
@@ -58,7 +58,7 @@ impl OutFolder {
 
     /// Writes under the first name that is free: nothing of the person's is replaced.
     fn save(&self, stem: &str, ending: &str, bytes: &[u8]) -> Result<PathBuf, CliError> {
-        std::fs::create_dir_all(&self.path).map_err(|error| writing(&self.path, error))?;
+        std::fs::create_dir_all(&self.path).map_err(|error| CliError::writing(&self.path, error))?;
         let counted = stem.strip_suffix("-1");
         for number in 1..MOST_NAMES {
             let stem = match (number, counted) {
@@ -69,19 +69,15 @@ impl OutFolder {
             let path = self.path.join(name);
             match OpenOptions::new().write(true).create_new(true).open(&path) {
                 Ok(mut file) => {
-                    file.write_all(bytes).map_err(|error| writing(&path, error))?;
+                    file.write_all(bytes).map_err(|error| CliError::writing(&path, error))?;
                     return Ok(path);
                 }
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(writing(&path, error)),
+                Err(error) => return Err(CliError::writing(&path, error)),
             }
         }
-        Err(writing(&self.path, std::io::Error::from(ErrorKind::AlreadyExists)))
+        Err(CliError::writing(&self.path, std::io::Error::from(ErrorKind::AlreadyExists)))
     }
-}
-
-fn writing(path: &Path, source: std::io::Error) -> CliError {
-    CliError::File { action: "write", path: path.to_owned(), source }
 }
 
 #[cfg(test)]

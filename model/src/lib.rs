@@ -15,6 +15,8 @@ mod assembly;
 mod chat_model;
 mod delta;
 mod error;
+#[cfg(any(feature = "llama", feature = "fetch"))]
+mod hex;
 mod message;
 #[cfg(feature = "llama")]
 mod off_thread;

@@ -22,7 +22,8 @@ use command::Command;
 /// Chats until the person leaves.
 ///
 /// # Errors
-/// Where standard input or output fails, or the conversation to `resume` cannot be read. What goes wrong in a turn is shown, and the chat goes on.
+/// Where standard input or output fails, or the conversation to `resume` cannot be read. What goes wrong in a turn is
+/// shown, and the chat goes on.
 pub(crate) async fn chat(
     mut prepared: Prepared,
     resume: Option<&Path>,

@@ -61,7 +61,7 @@ async fn run(args: EvalArgs, agent: &AgentArgs, ui: &mut Ui) -> Result<Exit, Cli
     let file = |name: &str| name.replace(|c: char| !(c.is_alphanumeric() || "._-".contains(c)), "_");
     let results = args.results.unwrap_or_else(|| PathBuf::from("glassbox-eval").join(format!("{}.jsonl", file(&name))));
     if let Some(folder) = results.parent() {
-        std::fs::create_dir_all(folder).map_err(|error| writing(folder, error))?;
+        std::fs::create_dir_all(folder).map_err(|error| CliError::writing(folder, error))?;
     }
     ui.note(&format!("{name}, answers in {}", results.display()));
     let mut command = Command::new(&python);
@@ -118,7 +118,7 @@ async fn environment(ui: &mut Ui) -> Result<PathBuf, CliError> {
     step(&python, &[&install[..], &NEEDED].concat()).await?;
     ui.clear_status();
     // Last: a folder without it is one that was left half made.
-    std::fs::write(&made, wanted).map_err(|error| writing(&made, error))?;
+    std::fs::write(&made, wanted).map_err(|error| CliError::writing(&made, error))?;
     Ok(python)
 }
 
@@ -132,7 +132,7 @@ fn locked(path: &Path) -> Result<File, CliError> {
         file.lock()?;
         Ok(file)
     };
-    open().map_err(|error| writing(path, error))
+    open().map_err(|error| CliError::writing(path, error))
 }
 
 async fn step(program: &Path, args: &[&str]) -> Result<(), CliError> {
@@ -150,8 +150,4 @@ async fn step(program: &Path, args: &[&str]) -> Result<(), CliError> {
 
 fn starting(source: std::io::Error) -> CliError {
     CliError::Start { what: "python3", source }
-}
-
-fn writing(path: &Path, source: std::io::Error) -> CliError {
-    CliError::File { action: "write", path: path.to_owned(), source }
 }

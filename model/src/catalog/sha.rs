@@ -4,6 +4,8 @@ use std::{fs::File, io::Read as _, path::Path};
 
 use sha2::{Digest as _, Sha256};
 
+use crate::hex::hex;
+
 /// Lower-case hex sha256 of the file at `path`. `go_on` is asked once a megabyte; `None` when it says no.
 pub(crate) fn sha256(path: &Path, mut go_on: impl FnMut() -> bool) -> std::io::Result<Option<String>> {
     let mut file = File::open(path)?;
@@ -17,7 +19,7 @@ pub(crate) fn sha256(path: &Path, mut go_on: impl FnMut() -> bool) -> std::io::R
         }
         hasher.update(bytes);
     }
-    Ok(Some(hasher.finalize().iter().map(|b| format!("{b:02x}")).collect()))
+    Ok(Some(hex(&hasher.finalize())))
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use std::{
 use sha2::{Digest, Sha256};
 
 use super::gguf::Header;
+use crate::hex::hex;
 
 /// Blocks of tensor data that are hashed, spread evenly over the file.
 const BLOCKS: u64 = 16;
@@ -35,5 +36,6 @@ pub(crate) fn fingerprint(path: &Path, header: &Header) -> std::io::Result<Strin
         Read::by_ref(&mut file).take(BLOCK).read_to_end(&mut block)?;
         hash.update(&block);
     }
-    Ok(hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect())
+    let digest = hash.finalize();
+    Ok(hex(digest.get(..16).unwrap_or(&digest)))
 }

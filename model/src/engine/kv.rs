@@ -126,14 +126,7 @@ impl KvLedger {
         };
         let (own, own_common) = best(false)?;
         let (source, source_common) = best(true)?;
-        // The one to give up: an empty one, or else the one that was used longest ago.
-        let oldest = self
-            .slots
-            .iter()
-            .enumerate()
-            .filter(|(_, s)| !s.busy)
-            .min_by_key(|(_, s)| (!s.tokens.is_empty(), s.used_at));
-        let (oldest, oldest_length) = oldest.map(|(index, s)| (index, s.tokens.len()))?;
+        let (oldest, oldest_length) = self.oldest_idle()?;
 
         let own_loss = self.slots.get(own).map_or(0, |s| s.tokens.len().saturating_sub(own_common));
         let take_own = !self.can_share
@@ -147,32 +140,22 @@ impl KvLedger {
         } else {
             (oldest, self.copy(source, oldest, source_common, memory))
         };
-        self.clock = self.clock.saturating_add(1);
-        let clock = self.clock;
-        let slot = self.slots.get_mut(target)?;
-        slot.busy = true;
-        slot.used_at = clock;
+        self.touch(target)?.busy = true;
         Some(Claim { slot: u32::try_from(target).ok()?, reused: u32::try_from(reused).ok()? })
     }
 
     /// An idle sequence, emptied: the one that was used longest ago. `None` where all are taken.
     pub(crate) fn make_way(&mut self, memory: &mut impl KvMemory) -> Option<u32> {
-        let idle = self.slots.iter().enumerate().filter(|(_, slot)| !slot.busy);
-        let (index, _) = idle.min_by_key(|(_, slot)| (!slot.tokens.is_empty(), slot.used_at))?;
+        let (index, _) = self.oldest_idle()?;
         self.clear_at(index, memory);
-        self.clock = self.clock.saturating_add(1);
-        let clock = self.clock;
-        self.slots.get_mut(index)?.used_at = clock;
+        self.touch(index)?;
         u32::try_from(index).ok()
     }
 
     /// Gives `slot` back. What it holds stays for the next one.
     pub(crate) fn release(&mut self, slot: u32) {
-        self.clock = self.clock.saturating_add(1);
-        let clock = self.clock;
-        if let Some(slot) = self.slots.get_mut(slot as usize) {
+        if let Some(slot) = self.touch(slot as usize) {
             slot.busy = false;
-            slot.used_at = clock;
         }
     }
 
@@ -208,6 +191,21 @@ impl KvLedger {
     /// Clears `slot`.
     pub(crate) fn clear(&mut self, slot: u32, memory: &mut impl KvMemory) {
         self.clear_at(slot as usize, memory);
+    }
+
+    /// The idle sequence to give up, and how many tokens it holds: an empty one, or else the one that was used longest ago.
+    fn oldest_idle(&self) -> Option<(usize, usize)> {
+        let idle = self.slots.iter().enumerate().filter(|(_, slot)| !slot.busy);
+        let oldest = idle.min_by_key(|(_, slot)| (!slot.tokens.is_empty(), slot.used_at));
+        oldest.map(|(index, slot)| (index, slot.tokens.len()))
+    }
+
+    /// Notes that a sequence is used now.
+    fn touch(&mut self, index: usize) -> Option<&mut Slot> {
+        self.clock = self.clock.saturating_add(1);
+        let slot = self.slots.get_mut(index)?;
+        slot.used_at = self.clock;
+        Some(slot)
     }
 
     fn slot(&self, slot: u32) -> Option<&Slot> {

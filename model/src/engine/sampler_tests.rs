@@ -22,17 +22,9 @@ fn only(ids: &[u32], length: usize) -> SimpleVob {
     mask
 }
 
-const WARM: Sampling = Sampling {
-    temperature: 1.0,
-    top_p: 1.0,
-    top_k: 0,
-    min_p: 0.0,
-    repetition_penalty: 1.0,
-    frequency_penalty: 0.0,
-    presence_penalty: 0.0,
-    logit_bias: Vec::new(),
-    seed: None,
-};
+fn warm() -> Sampling {
+    Sampling { temperature: 1.0, ..Sampling::default() }
+}
 
 #[test]
 fn zero_temperature_takes_the_likeliest() {
@@ -43,25 +35,25 @@ fn zero_temperature_takes_the_likeliest() {
     assert_eq!(sampler(Sampling::default()).choose(&logits, &[], None), Some(613));
     assert_eq!(sampler(Sampling::default()).choose(&logits, &[], Some(&only(&[3, 614, 500], 1000))), Some(500));
     assert_eq!(sampler(Sampling::default()).choose(&[f32::NAN; 40], &[], None), None);
-    assert_eq!(sampler(WARM).choose(&[f32::NAN; 40], &[], None), None);
+    assert_eq!(sampler(warm()).choose(&[f32::NAN; 40], &[], None), None);
 }
 
 #[test]
 fn samples_as_the_logits_say() {
     let logits = [0.0, 0.5f32.ln(), 0.25f32.ln(), 0.25f32.ln()];
-    let seen = shares(WARM, &logits, None);
+    let seen = shares(warm(), &logits, None);
     for (seen, wanted) in seen.iter().zip([0.5, 0.25, 0.125, 0.125]) {
         assert!((seen - wanted).abs() < 0.02, "{seen} and not {wanted}");
     }
     // At half the temperature the odds are squared.
-    let seen = shares(Sampling { temperature: 0.5, ..WARM }, &logits, None);
+    let seen = shares(Sampling { temperature: 0.5, ..warm() }, &logits, None);
     assert!((seen[0] / seen[1] - 4.0).abs() < 0.5, "{seen:?}");
 }
 
 #[test]
 fn a_mask_renormalises() {
     let logits = [3.0, 0.0, 0.5f32.ln(), -1.0];
-    let seen = shares(WARM, &logits, Some(&only(&[1, 2], 4)));
+    let seen = shares(warm(), &logits, Some(&only(&[1, 2], 4)));
     assert!((seen[1] - 2.0 / 3.0).abs() < 0.02, "{seen:?}");
     assert_eq!((seen[0], seen[3]), (0.0, 0.0));
 }
@@ -70,13 +62,13 @@ fn a_mask_renormalises() {
 fn filters_cut_the_tail() {
     let logits: Vec<f32> = (0..2000).map(|n| -(n as f32) * 0.01).collect();
     let most = |settings| shares(settings, &logits, None).iter().rposition(|&s| s > 0.0).unwrap();
-    assert_eq!(most(Sampling { top_k: 1, ..WARM }), 0);
-    assert!(most(Sampling { top_k: 40, ..WARM }) < 40);
+    assert_eq!(most(Sampling { top_k: 1, ..warm() }), 0);
+    assert!(most(Sampling { top_k: 40, ..warm() }) < 40);
     // exp(-0.01 n) >= 0.5 up to n = 69.
-    assert_eq!(most(Sampling { min_p: 0.5, ..WARM }), 69);
+    assert_eq!(most(Sampling { min_p: 0.5, ..warm() }), 69);
     // The share of the first n is 1 - exp(-0.01 n): half is reached at 69 or 70, and 99 % needs a second sorting.
-    assert!((69..=70).contains(&most(Sampling { top_p: 0.5, ..WARM })));
-    let wide = most(Sampling { top_p: 0.99, ..WARM });
+    assert!((69..=70).contains(&most(Sampling { top_p: 0.5, ..warm() })));
+    let wide = most(Sampling { top_p: 0.99, ..warm() });
     assert!((400..=462).contains(&wide), "{wide}");
 }
 
@@ -117,7 +109,7 @@ fn a_bias_moves_its_token_alone() {
 fn a_seed_repeats_and_none_differs() {
     let logits = [0.0; 1000];
     let run = |seed| {
-        let mut sampler = Sampler::new(&Sampling { seed, ..WARM }, 0).unwrap();
+        let mut sampler = Sampler::new(&Sampling { seed, ..warm() }, 0).unwrap();
         (0..8).map(|_| sampler.choose(&logits, &[], None).unwrap()).collect::<Vec<_>>()
     };
     assert_eq!(run(Some(1)), run(Some(1)));
@@ -130,17 +122,17 @@ fn a_seed_repeats_and_none_differs() {
 #[test]
 fn refuses_what_is_out_of_range() {
     for (settings, wanted) in [
-        (Sampling { temperature: -0.1, ..WARM }, "temperature"),
-        (Sampling { temperature: f32::NAN, ..WARM }, "temperature"),
-        (Sampling { temperature: f32::INFINITY, ..WARM }, "temperature"),
-        (Sampling { top_p: 0.0, ..WARM }, "top_p"),
-        (Sampling { top_p: 1.1, ..WARM }, "top_p"),
-        (Sampling { min_p: 1.0, ..WARM }, "min_p"),
-        (Sampling { min_p: f32::NAN, ..WARM }, "min_p"),
-        (Sampling { repetition_penalty: 0.0, ..WARM }, "repetition_penalty"),
-        (Sampling { frequency_penalty: 2.1, ..WARM }, "frequency_penalty"),
-        (Sampling { presence_penalty: f32::NAN, ..WARM }, "presence_penalty"),
-        (Sampling { logit_bias: vec![(1, 0.0), (2, -101.0)], ..WARM }, "logit_bias"),
+        (Sampling { temperature: -0.1, ..warm() }, "temperature"),
+        (Sampling { temperature: f32::NAN, ..warm() }, "temperature"),
+        (Sampling { temperature: f32::INFINITY, ..warm() }, "temperature"),
+        (Sampling { top_p: 0.0, ..warm() }, "top_p"),
+        (Sampling { top_p: 1.1, ..warm() }, "top_p"),
+        (Sampling { min_p: 1.0, ..warm() }, "min_p"),
+        (Sampling { min_p: f32::NAN, ..warm() }, "min_p"),
+        (Sampling { repetition_penalty: 0.0, ..warm() }, "repetition_penalty"),
+        (Sampling { frequency_penalty: 2.1, ..warm() }, "frequency_penalty"),
+        (Sampling { presence_penalty: f32::NAN, ..warm() }, "presence_penalty"),
+        (Sampling { logit_bias: vec![(1, 0.0), (2, -101.0)], ..warm() }, "logit_bias"),
     ] {
         match Sampler::new(&settings, 0).err() {
             Some(ModelError::Sampling { name, .. }) => assert_eq!(name, wanted),

@@ -14,7 +14,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::ModelError;
+use crate::{ModelError, hex::hex};
 
 const MAGIC: &[u8] = b"GLASSBOX-KV 1\n";
 /// More than the head of the longest context has.
@@ -54,7 +54,7 @@ impl SequenceState {
             hash.update(token.to_le_bytes());
         }
         hash.update(&self.state);
-        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+        hex(&hash.finalize())
     }
 
     /// Writes the file anew; what stood there stays until all is written.

@@ -128,6 +128,11 @@ impl LlamaVocab {
         tokens.into_iter().filter_map(|token| u32::try_from(token.0).ok()).collect()
     }
 
+    /// The bytes that a token stands for; specials are named by their texts.
+    pub(crate) fn named_piece(&self, id: u32) -> Vec<u8> {
+        self.special_text(id).map_or_else(|| self.piece(id), String::into_bytes)
+    }
+
     /// Tokenises a prompt that was written out: the texts of specials and marks become those tokens, the longest where
     /// several begin at one place. The rest is as [`Vocab::tokenize`] has it.
     pub(crate) fn tokenize_with_specials(&self, text: &str) -> Vec<u32> {

@@ -65,6 +65,6 @@ impl TextModel for Model {
 
     fn piece(&self, token: u32) -> Option<Vec<u8>> {
         let vocab = &self.inner.vocab;
-        (token < vocab.len()).then(|| vocab.special_text(token).map_or_else(|| vocab.piece(token), String::into_bytes))
+        (token < vocab.len()).then(|| vocab.named_piece(token))
     }
 }

@@ -136,9 +136,7 @@ impl Reply {
     }
 
     fn likelihood(&self, id: u32, logprob: f32) -> Likelihood {
-        let vocab = &self.inner.vocab;
-        let bytes = vocab.special_text(id).map_or_else(|| vocab.piece(id), String::into_bytes);
-        Likelihood { id, bytes, logprob }
+        Likelihood { id, bytes: self.inner.vocab.named_piece(id), logprob }
     }
 
     fn text(&mut self, text: &str) {

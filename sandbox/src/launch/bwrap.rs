@@ -100,10 +100,10 @@ fn arguments(binds: &[Bind], shared_memory: u64) -> Result<Vec<OsString>, Box<dy
         say(&[format!("--unshare-{word}").as_ref()]);
     }
     for words in [
-        ["--unshare-cgroup-try", "--die-with-parent", "--new-session", ""].as_slice(),
+        ["--unshare-cgroup-try", "--die-with-parent", "--new-session"].as_slice(),
         &["--cap-drop", "ALL", "--uid", &id, "--gid", &id],
     ] {
-        say(&words.iter().filter(|word| !word.is_empty()).map(OsStr::new).collect::<Vec<_>>());
+        say(&words.iter().map(OsStr::new).collect::<Vec<_>>());
     }
     for bind in binds {
         let (from, to) = (bind.from.as_os_str(), bind.to.as_os_str());

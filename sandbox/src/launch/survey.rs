@@ -28,9 +28,8 @@ pub(super) fn missing(job: &Job) -> Vec<String> {
             true
         }
     };
-    if fails(&|| Ok(launcher::leave(0)?)) {
-        // Without capabilities of its own, a process gets none of the other namespaces.
-    } else {
+    // Without capabilities of its own, a process gets none of the other namespaces.
+    if !fails(&|| Ok(launcher::leave(0)?)) {
         let mut all = true;
         for (flag, name) in NAMESPACES {
             all &= !fails(&|| {

@@ -1,5 +1,6 @@
 //! What a set-up does once CPython is compiled: warm images and a test of the whole.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -54,19 +55,20 @@ pub async fn build_image(home: &Home, image: Image) -> Result<(), InterpreterErr
 
 /// True where the image is there for this machine, this version of Wasmtime and this Python side.
 pub fn is_built(home: &Home, image: Image) -> bool {
-    Program::cold(home.clone(), None).is_ok_and(|program| {
-        let key = image.key(&program.key);
-        WarmImage::open(&home.image(&key, image), &key).is_ok()
-    })
+    built(home, image).is_some()
+}
+
+/// The image's file, where it is there for this machine, this version of Wasmtime and this Python side.
+fn built(home: &Home, image: Image) -> Option<PathBuf> {
+    let key = image.key(&Program::cold(home.clone(), None).ok()?.key);
+    let path = home.image(&key, image);
+    WarmImage::open(&path, &key).is_ok().then_some(path)
 }
 
 /// What is wrong with an image, every byte of which is read.
 pub(crate) fn check_image(home: &Home, image: Image) -> Result<(), String> {
-    if !is_built(home, image) {
-        return Err("they are not built, or for another version".to_owned());
-    }
-    let program = Program::cold(home.clone(), None).map_err(|error| error.to_string())?;
-    sums::verify(&home.image(&image.key(&program.key), image))
+    let path = built(home, image).ok_or("they are not built, or for another version")?;
+    sums::verify(&path)
 }
 
 /// Opens a session, runs a cell, and tries out what the host relies on.

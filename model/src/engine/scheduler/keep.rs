@@ -3,7 +3,7 @@
 use super::Scheduler;
 use crate::{
     ModelError,
-    engine::{ffi, saved::SequenceState, session::count},
+    engine::{ffi, saved::SequenceState},
 };
 
 impl Scheduler<'_> {
@@ -24,12 +24,8 @@ impl Scheduler<'_> {
         Ok(SequenceState { tokens, state })
     }
 
-    /// Takes KV into the cache, in place of what was used longest ago.
+    /// Takes KV into the cache, in place of what was used longest ago. Its tokens were checked as those of a prompt.
     pub(super) fn restore(&mut self, saved: &SequenceState) -> Result<(), ModelError> {
-        if saved.tokens.len() >= self.limit {
-            let needed = count(saved.tokens.len()).saturating_add(1);
-            return Err(ModelError::ContextOverflow { needed, limit: count(self.limit) });
-        }
         let slot = self.kv.make_way(&mut self.context).ok_or_else(|| self.all_taken())?;
         while self.kv.free_cells() < saved.tokens.len() {
             if !self.kv.evict(&mut self.context) {

@@ -89,9 +89,7 @@ impl<'a> Reply<'a> {
     }
 
     fn whole_json_call(&mut self) -> String {
-        let open = self.object_open();
-        let call = self.call.clone();
-        let object = self.lark.rule(format!("{open} {call}"));
+        let object = self.object();
         let tag = self.tagged(&object);
         let fence_open = self.fence_open();
         let fence_close = self.fence_close();
@@ -111,9 +109,7 @@ impl<'a> Reply<'a> {
 
     /// A call in tags or in a fence: one that cannot be told from other JSON by its first character is left out.
     pub(super) fn marked_call(&mut self) -> String {
-        let open = self.object_open();
-        let call = self.call.clone();
-        let object = self.lark.rule(format!("{open} {call}"));
+        let object = self.object();
         let tagged = self.tagged(&object);
         let tag = self.whole_tag(&tagged);
         let fence_open = self.fence_open();
@@ -131,6 +127,13 @@ impl<'a> Reply<'a> {
 
     fn fence_open(&mut self) -> String {
         self.lark.terminal(lark::regex(r"```(?:json|tool_call)?[ \t]{0,2}\n[ \t\r\n]{0,8}"))
+    }
+
+    /// One call as an object.
+    fn object(&mut self) -> String {
+        let open = self.object_open();
+        let call = self.call.clone();
+        self.lark.rule(format!("{open} {call}"))
     }
 
     fn object_open(&mut self) -> String {
@@ -189,8 +192,7 @@ impl<'a> Reply<'a> {
             self.lark.rule("\"\"")
         };
         let call = self.call.clone();
-        let open = self.object_open();
-        let object = self.lark.rule(format!("{open} {call}"));
+        let object = self.object();
         let more = self.more_objects(&object);
         let list_rest = self.list_rest();
         let fence_close = self.fence_close();
