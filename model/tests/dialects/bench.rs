@@ -96,6 +96,7 @@ impl Bench {
     }
 }
 
+pub(crate) const CALL: &str = "get_weather\n ```python\ntool_call(city='北京', days=3)\n```";
 pub(crate) const TAGGED: &str =
     "<tool_call>\n{\"name\": \"get_weather\", \"arguments\": {\"city\": \"北京\", \"days\": 3}}\n</tool_call>";
 pub(crate) const FENCED: &str =
