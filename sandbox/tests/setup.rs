@@ -18,10 +18,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use futures::StreamExt as _;
 use glassbox_sandbox::setup::{self, Materials, Part, SetupEvent, Step};
 use glassbox_sandbox::wasm::small::Small;
 use glassbox_sandbox::wasm::{Home, Image, Sandbox};
-use glassbox_sandbox::{Backend, ExecuteRequest, InterpreterError};
+use glassbox_sandbox::{Backend, CellEvent, ExecuteRequest, Interpreter, InterpreterError, Limits, Output, Recovery};
 
 /// Names the folder that the process is to set up.
 const HOME: &str = "GLASSBOX_TEST_HOME";
@@ -290,6 +291,52 @@ fn machine_code_that_is_cut_short_is_refused_with_the_command() {
         refused(wasm(&copy.home, Image::Bare).err(), "glassbox setup");
         refused(small(&copy.home).err(), "glassbox setup --small");
     }
+}
+
+async fn outputs(session: &dyn Interpreter, source: &str) -> Vec<Output> {
+    let mut events = session.execute(ExecuteRequest::new(source));
+    let mut outputs = Vec::new();
+    while let Some(event) = events.next().await {
+        if let CellEvent::Output { output } = event.unwrap() {
+            outputs.push(output);
+        }
+    }
+    outputs
+}
+
+/// The value of the last expression.
+async fn result(session: &dyn Interpreter, source: &str) -> String {
+    let outputs = outputs(session, source).await;
+    match outputs.as_slice() {
+        [Output::Result { data }] => data.plain().unwrap().to_owned(),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// What a host does where neither interrupts nor the kernel's list of written pages can be relied on.
+#[tokio::test]
+async fn where_nothing_can_be_relied_on_a_cell_is_killed_and_the_session_goes_back() {
+    let copy = Copy::of(&["compiled", "lib", "mpl-data", "images"]);
+    wasm(&copy.home, Image::Bare).unwrap().open().await.unwrap().close().await;
+    for file in copy.own("compiled", "tried.json") {
+        fs::write(&file, r#"{"interrupt":false,"page_map":false}"#).unwrap();
+    }
+    let limits =
+        Limits { soft_time: Duration::from_millis(300), grace: Duration::from_millis(100), ..Limits::default() };
+    let sandbox = Sandbox::builder().home(copy.home.clone()).limits(limits).build().unwrap();
+    assert!(!sandbox.capabilities().interrupt);
+    let session = sandbox.open().await.unwrap();
+    assert_eq!(result(&*session, "x = 41; x").await, "41");
+    let outputs = outputs(&*session, "x = 0\nwhile True: pass").await;
+    let lost = outputs.iter().find_map(|output| match output {
+        Output::SessionLost { reason, recovery } => Some((reason.as_str(), *recovery)),
+        _ => None,
+    });
+    let reason = "the program was killed when its time was over: it cannot be interrupted on this machine";
+    assert_eq!(lost, Some((reason, Recovery::Restored)), "{outputs:?}");
+    // As it was before the cell.
+    assert_eq!(result(&*session, "x + 1").await, "42");
+    session.close().await;
 }
 
 #[test]

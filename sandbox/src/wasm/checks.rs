@@ -17,6 +17,9 @@ use super::instance::Instance;
 use super::pages::{different, written};
 use super::program::Program;
 
+/// How long a loop may go on after its interrupt: long enough for a busy machine; one that heeds it ends at once.
+const GRACE: Duration = Duration::from_secs(20);
+
 /// What holds on this machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Checks {
@@ -42,8 +45,13 @@ impl Checks {
         if program.image.is_none() {
             used.run_own(guest::BOOTSTRAP).await?;
         }
-        let interrupt = used.heeds_interrupts(program.artifact.interrupt).await;
+        let interrupt = used.heeds_interrupts(program.artifact.interrupt, GRACE).await;
         let checks = Self { interrupt, page_map: page_map_holds(used.memory(), unused.memory()) };
+        if !checks.interrupt {
+            tracing::warn!(
+                "CPython does not heed interrupts here: programs that run on are killed, and lose their state"
+            );
+        }
         if let Err(error) =
             write_private(&path(&program.home, &program.key), &serde_json::to_vec(&checks).unwrap_or_default())
         {
@@ -61,5 +69,30 @@ fn page_map_holds(used: &[u8], unused: &[u8]) -> bool {
 }
 
 fn path(home: &Home, key: &str) -> PathBuf {
-    home.compiled(key).with_file_name("checks.json")
+    home.compiled(key).with_file_name("tried.json")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An instance of the user's sandbox.
+    async fn instance() -> (Program, Instance) {
+        let program = Program::cold(Home::from_env().unwrap(), None).unwrap();
+        let folder = Arc::new(Folder::new().unwrap());
+        let instance = Instance::based(&program, folder, Limits::default(), Duration::ZERO).await.unwrap();
+        (program, instance)
+    }
+
+    #[tokio::test]
+    async fn an_interrupt_is_heeded_where_it_is_noted_in_the_right_place_alone() {
+        let (program, mut instance) = instance().await;
+        for _ in 0..5 {
+            assert!(instance.heeds_interrupts(program.artifact.interrupt, GRACE).await);
+        }
+        // Nowhere, and at places where nothing looks for it: the loop has to be killed.
+        assert!(!instance.heeds_interrupts(&[], Duration::from_millis(300)).await);
+        let (_, mut instance) = self::instance().await;
+        assert!(!instance.heeds_interrupts(&[(64, 0), (72, 0)], Duration::from_millis(300)).await);
+    }
 }

@@ -175,22 +175,18 @@ impl Instance {
     }
 
     /// Runs a loop that only an interrupt ends; true where one did.
-    pub(super) async fn heeds_interrupts(&mut self, places: &'static [(usize, u8)]) -> bool {
-        const LOOP: &str = "\
-import signal
-signal.signal(signal.SIGINT, signal.default_int_handler)
-try:
-    while True: pass
-except KeyboardInterrupt: pass
-";
-        // Long enough for a busy machine; a loop that heeds them ends at once.
-        let limits =
-            Limits { soft_time: Duration::from_millis(1), grace: Duration::from_secs(20), ..Limits::default() };
+    pub(super) async fn heeds_interrupts(&mut self, places: &'static [(usize, u8)], grace: Duration) -> bool {
+        // Beforehand: an interrupt that comes before there is a handler is lost.
+        const HANDLER: &str = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)";
+        if self.run_own(HANDLER).await.is_err() {
+            return false;
+        }
+        let limits = Limits { soft_time: Duration::from_millis(20), grace, ..Limits::default() };
         self.host().interrupt = places;
         let (sender, token, _events) = channel(&CancellationToken::new());
         let watch = Watch::new(&limits, true, token, Instant::now());
-        let status = self.run_in(LOOP, Outlet::new(sender, &limits), watch).await;
-        matches!(status, Ok(0))
+        // Only `KeyboardInterrupt` ends this, wherever in it that comes; killed, it has no status.
+        self.run_in("while True: pass", Outlet::new(sender, &limits), watch).await.is_ok()
     }
 
     /// Runs Python that is our own, while no cell runs.

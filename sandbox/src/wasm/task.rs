@@ -194,7 +194,7 @@ impl Task {
         let turned = instance.run_cell(job, outlet.clone(), watch).await;
         usage.memory = instance.memory_bytes();
         usage.host_calls = turned.ending.as_ref().map_or(0, |ending| ending.calls);
-        if let Some(reason) = lost(&turned, &self.limits) {
+        if let Some(reason) = lost(&turned, &self.limits, interruptible) {
             return Some(Ended::Lost(reason));
         }
         let ending = turned.ending?;
@@ -353,13 +353,17 @@ fn closed(error: &InterpreterError) -> Recovery {
 }
 
 /// Why the instance is lost, where it is.
-fn lost(turned: &Turned, limits: &Limits) -> Option<String> {
+fn lost(turned: &Turned, limits: &Limits, interruptible: bool) -> Option<String> {
     let error = turned.status.as_ref().err()?;
     if let Some(Killed(cause)) = error.downcast_ref() {
-        let after = limits.grace.as_secs_f64();
-        return Some(match cause {
-            Cause::Time => format!("the program ran on for {after} s after its time was over, and was killed"),
-            Cause::Cancelled => format!("the program ran on for {after} s after it was cancelled, and was killed"),
+        let over = match cause {
+            Cause::Time => "its time was over",
+            Cause::Cancelled => "it was cancelled",
+        };
+        return Some(if interruptible {
+            format!("the program ran on for {} s after {over}, and was killed", limits.grace.as_secs_f64())
+        } else {
+            format!("the program was killed when {over}: it cannot be interrupted on this machine")
         });
     }
     if let Some(I32Exit(code)) = error.downcast_ref() {
