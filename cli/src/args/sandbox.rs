@@ -24,7 +24,7 @@ Exit codes:
   2    wrong usage
   124  it ran into the time limit
   130  it was interrupted with Ctrl-C; a second Ctrl-C ends it at once and saves its files
-  137  it ran into the memory limit")]
+  137  it ran into the memory limit, or raised MemoryError itself")]
 pub(crate) struct ExecArgs {
     /// The program; `-` reads it from standard input
     #[arg(value_name = "FILE")]
@@ -76,7 +76,7 @@ pub(crate) struct LimitArgs {
     /// Seconds until it is interrupted [default: 30]
     #[arg(long, value_name = "SECONDS", value_parser = seconds, help_heading = "Limits")]
     pub(crate) time: Option<std::time::Duration>,
-    /// MiB of memory [default: 512]
+    /// MiB of memory [default: 512; of a Jupyter kernel 2048]
     #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(64..=4096), help_heading = "Limits")]
     pub(crate) memory: Option<u64>,
     /// KiB kept of standard output, and of standard error [default: 1024]

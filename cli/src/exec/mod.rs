@@ -242,8 +242,9 @@ impl Seen {
                 // `sys.exit("message")` ends with 1, as in Python, and of a number the last eight bits count.
                 let code = value.parse::<i64>().map_or(1, |code| code.to_le_bytes()[0]);
                 self.code = (name == "SystemExit").then_some(code);
-                // One that the program caught before is not what ended it.
-                self.memory &= name == "MemoryError";
+                // A limit that the program lived through is not what ended it. A kernel's allocator says nothing but the
+                // exception, numpy's has a name of its own.
+                self.memory = name.ends_with("MemoryError");
             }
             _ => {}
         }
@@ -294,6 +295,7 @@ mod tests {
         assert_eq!(exit(&[denied(DenialKind::Time)], Execution::Interrupted), 124);
         assert_eq!(exit(&[denied(DenialKind::Time)], Execution::Restarted), 124);
         assert_eq!(exit(&[denied(DenialKind::Memory), error("MemoryError", "")], Execution::Error), 137);
+        assert_eq!(exit(&[error("_ArrayMemoryError", "Unable to allocate 8 GiB")], Execution::Error), 137);
         let caught = [denied(DenialKind::Memory), error("ValueError", "")];
         assert_eq!(exit(&caught, Execution::Error), 1);
         assert_eq!(exit(&[error("SystemExit", "-1")], Execution::Error), 255);

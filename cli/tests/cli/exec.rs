@@ -139,7 +139,8 @@ fn a_second_interrupt_ends_a_program_and_keeps_the_files_that_it_has_written() {
     let home = Home::new();
     let out = home.path("out");
     // Catches every interrupt, and goes on.
-    let source = "open('a.txt', 'w').write('kept')\nprint('ready', flush=True)\nwhile True:\n    try:\n        while True: pass\n    except BaseException: print('caught', flush=True)";
+    // What comes while `ready` is still being written is caught too.
+    let source = "open('a.txt', 'w').write('kept')\nword = 'ready'\nwhile True:\n    try:\n        print(word, flush=True)\n        while True: pass\n    except BaseException: word = 'caught'";
     let mut command = home.command(&["exec", "--out", out.to_str().unwrap(), "-c", source]);
     let mut child = command.env("GLASSBOX_CACHE", cache()).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();

@@ -124,6 +124,15 @@ fn the_kernel_is_that_of_the_variable_ipykernel() {
 }
 
 #[test]
+fn a_kernel_over_its_memory_ends_as_any_other_program_over_it() {
+    let home = Home::new();
+    for (code, exit) in [("many = bytearray(4 << 30)", 137), ("try: bytearray(4 << 30)\nexcept MemoryError: pass", 0)] {
+        let outcome = home.run(&["exec", "--backend", "jupyter", "--venv", environment(), "-c", code]);
+        assert_eq!(outcome.code, Some(exit), "{code}: {}", outcome.err);
+    }
+}
+
+#[test]
 #[cfg(target_os = "linux")]
 fn where_a_kernel_cannot_be_kept_in_it_is_refused_unless_unsandboxed_is_given() {
     let home = Home::new();
