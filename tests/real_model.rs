@@ -47,6 +47,7 @@ fn a_real_model_calls_reads_answers_and_reuses_its_prompt() {
     tokio::runtime::Runtime::new().unwrap().block_on(async {
         tracks().await;
         resumes().await;
+        calls_only_where_a_tool_fits().await;
         forced_calls_fit_their_schema().await;
         cancelling_is_quick().await;
     });
@@ -121,6 +122,12 @@ async fn resumes() {
     let problem = resumed.reused_tokens.unwrap_err().to_string();
     assert!(problem.contains("another model"), "{problem}");
     assert_eq!(resumed.session.messages().len(), session.messages().len() - 2);
+}
+
+/// What no tool is for is answered in words.
+async fn calls_only_where_a_tool_fits() {
+    let reply = agent().await.session().send("Write one sentence about the sea.").await.unwrap();
+    assert!(reply.calls().is_empty() && reply.text().to_lowercase().contains("sea"), "{:?}", reply.messages());
 }
 
 async fn forced_calls_fit_their_schema() {

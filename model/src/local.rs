@@ -18,7 +18,7 @@ use futures::{FutureExt, StreamExt, stream};
 
 use crate::{
     ChatModel, DeltaStream, ModelError, ModelInfo, ModelLoad, Request, TextModel,
-    dialect::{self, Dialect, Grammar, OutputParser},
+    dialect::{self, Dialect, Grammar, Hesitation, OutputParser},
     engine::{Engine, EngineOptions, LlamaVocab},
     off_thread::off_thread,
     trace::{self, Operation},
@@ -179,6 +179,7 @@ async fn resolve(source: &str, _: &Listener) -> Result<PathBuf, ModelError> {
 struct Prepared {
     prompt: Vec<u32>,
     grammar: Option<Grammar>,
+    hesitation: Option<Hesitation>,
     parser: Box<dyn OutputParser>,
     stop_tokens: Vec<u32>,
     request: Request,
@@ -194,7 +195,8 @@ impl Inner {
         let grammar = self.dialect.grammar(&request)?;
         let prompt = self.prompt(&request)?;
         let parser = self.dialect.parser(&request);
-        Ok(Prepared { prompt, grammar, parser, stop_tokens: self.dialect.stop_tokens(), request })
+        let hesitation = self.dialect.hesitation(&request);
+        Ok(Prepared { prompt, grammar, hesitation, parser, stop_tokens: self.dialect.stop_tokens(), request })
     }
 }
 

@@ -212,14 +212,14 @@ fn thoughts_are_free_and_come_first() {
 }
 
 #[test]
-fn generic_uses_parameters() {
+fn generic_takes_calls_in_lists_and_objects() {
     let bench = Bench::generic();
-    let auto = request(vec![track()], ToolChoice::Auto, false);
-    bench.check(
-        &auto,
-        &["text", "{\"name\": \"track\", \"parameters\": {\"symbol\": 5}}"],
-        &["{\"name\": \"track\", \"arguments\": {\"symbol\": 5}}"],
-    );
+    let call = "{\"name\": \"track\", \"arguments\": {\"symbol\": 5}}";
+    let list = format!("```json\n[{call}, {call}]\n```");
+    let several = request(vec![track()], ToolChoice::Auto, true);
+    bench.check(&several, &["text", call, &list], &["{\"name\": \"track\", \"parameters\": {\"symbol\": 5}}"]);
+    let one = request(vec![track()], ToolChoice::Auto, false);
+    bench.check(&one, &[call, &format!("```json\n[{call}]\n```")], &[&list]);
 }
 
 #[test]

@@ -129,16 +129,21 @@ fn prose_is_free_beside_an_interpreter() {
         "```json\n{\n  \"title\": \"track\",\n  \"name\": \"track\"\n}\n```\nThat is all.",
         "```\n0 0 0\n0 0 0\n```\n\n```text\n```\n",
         "```bash\nls\n```python\nthis fence only closes the one before\n",
-        "[\n  1,\n  {\"name\": 3}\n]\n",
         "{\n\n}\n{\n{\n[\n```\nx\n```",
-        "{\"name\": \"Alice\", \"age\": 3}\r\n\r\n{'name': 'Bob'}",
         "x = `a` and ```b``` <tool> </tool_cal> \"name\": \"track\"",
         "````\n```` and ``` in it\n",
     ];
+    // Where the prompt is our own and offers tools, an object that begins with `name` is a call.
+    let named = ["[\n  1,\n  {\"name\": 3}\n]\n", "{\"name\": \"Alice\", \"age\": 3}\r\n\r\n{'name': 'Bob'}"];
     for bench in [Bench::hermes(), Bench::hermes_with_control_marks(), Bench::generic()] {
         for request in [both(ToolChoice::Auto, true), Request { interpreter: true, ..Request::default() }] {
             bench.check(&request, &prose, &[]);
-            for text in prose {
+            if bench.dialect.name() == "generic" && !request.tools.is_empty() {
+                bench.check(&request, &[], &named);
+            } else {
+                bench.check(&request, &named, &[]);
+            }
+            for text in prose.iter().chain(&named) {
                 let deltas = parse(bench.dialect.as_ref(), &request, &parts(text, &[]), 0);
                 assert!(deltas.iter().all(|delta| matches!(delta, Delta::Text { .. })), "{:?}", summary(&deltas));
             }

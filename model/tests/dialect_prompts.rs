@@ -12,7 +12,9 @@ mod dialects;
 
 use dialects::{ByteVocab, Part, metadata, parse, tool};
 use glassbox_model::dialect::{Dialect, DialectError, Generic, Hermes, Piece, by_name, detect, tokenize};
-use glassbox_model::{AssistantMessage, AssistantPart, Delta, Message, RawTokens, Request, ToolChoice, Vocab};
+use glassbox_model::{
+    AssistantMessage, AssistantPart, Delta, Message, Metadata, RawTokens, ReplyFormat, Request, ToolChoice, Vocab,
+};
 use glassbox_tools::{CallId, ToolCall, ToolSpec};
 use serde_json::json;
 
@@ -269,6 +271,52 @@ fn what_is_rendered_is_read_back() {
             assert_eq!(&read, parts, "{}: {reply}", dialect.name());
         }
     }
+}
+
+#[test]
+fn a_templates_own_instructions_stand_before_the_tools_where_the_caller_gives_none() {
+    const OWN: &str = "You are Qwen, created by Alibaba Cloud. You are a helpful assistant.";
+    let vocab = ByteVocab::chatml();
+    let rendered = |messages: Vec<Message>| {
+        let request = Request { messages, tools: vec![track()], ..Request::default() };
+        shown(&generic(Some(QWEN)).render(&request, "").unwrap(), &vocab)
+    };
+    let user = || Message::User { content: "hi".into() };
+    assert!(rendered(vec![user()]).contains(&format!("system\n{OWN}\n\n# Tools\n")));
+    let own = rendered(vec![Message::System { content: "Be brief.".into() }, user()]);
+    assert!(own.contains("system\nBe brief.\n\n# Tools\n") && !own.contains(OWN), "{own}");
+}
+
+#[test]
+fn models_that_write_lists_better_than_their_templates_tags_are_asked_for_lists() {
+    let chatml = ByteVocab::chatml();
+    let found = |name: &str| {
+        let metadata = Metadata { name: Some(name.to_owned()), ..metadata("qwen2", Some(QWEN)) };
+        let choice = detect(&chatml, &metadata).unwrap();
+        assert!(choice.notes.is_empty(), "{:?}", choice.notes);
+        choice.dialect.name()
+    };
+    assert_eq!(found("Qwen2.5 Coder 0.5B Instruct AWQ"), "generic");
+    assert_eq!(found("Qwen2.5-Coder-7B-Instruct"), "generic");
+    assert_eq!(found("Qwen2.5 7B Instruct"), "hermes");
+}
+
+#[test]
+fn a_call_is_doubted_only_where_words_would_do_as_well() {
+    let asked = |request: Request| generic(None).hesitation(&request);
+    let offered = || Request { tools: vec![track()], ..Request::default() };
+    let hesitation = asked(offered()).unwrap();
+    assert!((0.0..1.0).contains(&hesitation.least), "{hesitation:?}");
+    for text in ["```json\n[{", "[{\"name\"", "{\"name\"", "<tool_call>"] {
+        assert!(hesitation.openers.iter().any(|opener| text.starts_with(opener)), "{text}");
+    }
+    assert_eq!(asked(Request::default()), None);
+    assert_eq!(asked(Request { interpreter: true, ..offered() }), None);
+    assert_eq!(asked(Request { format: ReplyFormat::Json, ..offered() }), None);
+    for tool_choice in [ToolChoice::None, ToolChoice::Required, ToolChoice::Answer, ToolChoice::Named("track".into())] {
+        assert_eq!(asked(Request { tool_choice, ..offered() }), None);
+    }
+    assert_eq!(qwen().hesitation(&offered()), None);
 }
 
 #[test]

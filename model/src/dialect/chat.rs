@@ -75,6 +75,7 @@ impl Chat {
     pub(crate) fn style(&self, arguments_key: &'static str) -> Style {
         Style {
             arguments_key,
+            names_call: false,
             tags: self.tags,
             thoughts: self.thoughts,
             thinking: self.thinking,
@@ -86,6 +87,22 @@ impl Chat {
     pub(crate) fn accepts(&self, messages: &[Value], tools: &[Value], wanted: &[&str]) -> bool {
         let input = Input { messages: messages.to_vec(), tools: tools.to_vec(), generation: true };
         self.template.render(&input).is_ok_and(|text| wanted.iter().all(|part| text.contains(part)))
+    }
+
+    /// The instructions that the template gives the model where a conversation has none.
+    pub(crate) fn default_system(&self) -> Option<String> {
+        const SYSTEM: &str = "glassbox-system";
+        let question = json!({"role": "user", "content": "question"});
+        let render =
+            |messages: Vec<Value>| self.template.render(&Input { messages, tools: vec![], generation: false }).ok();
+        let given = render(vec![json!({"role": "system", "content": SYSTEM}), question.clone()])?;
+        let (before, after) = given.split_once(SYSTEM)?;
+        let own = render(vec![question])?;
+        let own = own.strip_prefix(before)?.strip_suffix(after)?.trim();
+        // A turn that is there only then would bring its own tokens.
+        let special =
+            own.char_indices().any(|(at, _)| own.get(at..).is_some_and(|rest| self.specials.at_start(rest).is_some()));
+        (!own.is_empty() && !special).then(|| own.to_owned())
     }
 
     fn find_opening(&self) -> String {

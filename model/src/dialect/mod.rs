@@ -55,6 +55,17 @@ pub struct Grammar {
     pub lark: String,
 }
 
+/// How sure a model must be that it wants to call. A small model opens a call for almost anything once it has tools; how
+/// likely it finds that is the better judge.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Hesitation {
+    /// What a call begins with. A reply may begin with a token whose text begins so only where all such tokens together
+    /// are at least `least` likely; else it begins with something else.
+    pub openers: Vec<String>,
+    /// A probability, from 0 to 1, by the model alone: before penalties, temperature and grammar.
+    pub least: f32,
+}
+
 /// Why a conversation cannot be rendered, or a grammar not be written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -136,6 +147,11 @@ pub trait Dialect: Send + Sync {
     /// # Errors
     /// [`DialectError::Schema`], [`DialectError::Format`] or [`DialectError::ToolChoice`]; never a silent downgrade.
     fn grammar(&self, request: &Request) -> Result<Option<Grammar>, DialectError>;
+
+    /// How sure the model must be to begin its reply with a call; `None` where its choice stands as it is.
+    fn hesitation(&self, _request: &Request) -> Option<Hesitation> {
+        None
+    }
 }
 
 /// Reads one reply. Total: any chunks give deltas, nothing panics, nothing that was meant as a call disappears.

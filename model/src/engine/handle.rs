@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     constraint::Constraints,
     gauges::Gauges,
+    hesitation::Openers,
     load,
     options::EngineOptions,
     sampler::Sampler,
@@ -29,7 +30,8 @@ use super::{
     worker::{self, Answer, Command},
 };
 use crate::{
-    FinishReason, Metadata, ModelError, ModelLoad, Sampling, Timings, Usage, Vocab, dialect::Grammar,
+    FinishReason, Metadata, ModelError, ModelLoad, Sampling, Timings, Usage, Vocab,
+    dialect::{Grammar, Hesitation},
     off_thread::off_thread,
 };
 
@@ -45,6 +47,7 @@ struct Inner {
     failure: Arc<OnceLock<String>>,
     vocab: Arc<LlamaVocab>,
     constraints: Arc<Constraints>,
+    openers: Openers,
     stops: Vec<u32>,
     metadata: Metadata,
     fingerprint: String,
@@ -69,6 +72,8 @@ pub struct GenerateRequest {
     pub stop_tokens: Vec<u32>,
     /// What the reply must follow.
     pub constraint: Option<Grammar>,
+    /// How likely the beginning of a call must be for the reply to begin with one.
+    pub hesitation: Option<Hesitation>,
     /// The most tokens to write; `None` leaves it to the context.
     pub max_tokens: Option<u32>,
     /// Sends an [`EngineEvent::Logprobs`] before each token, with so many of the likeliest.
@@ -148,6 +153,7 @@ impl Engine {
                 thread: Mutex::new(Some(worker.thread)),
                 failure: worker.failure,
                 constraints: Arc::new(Constraints::new(Arc::clone(&loaded.vocab))),
+                openers: Openers::default(),
                 stops: loaded.vocab.end_of_generation(),
                 vocab: loaded.vocab,
                 metadata: loaded.header.metadata(),
@@ -257,6 +263,7 @@ impl Engine {
             prompt: request.prompt.len(),
             tokens: request.prompt,
             hold: request.constraint.map_or(Hold::Free, |grammar| self.hold(grammar)),
+            doubt: request.hesitation.map(|hesitation| inner.openers.doubt(&hesitation, &*inner.vocab)),
             sampler,
             stops,
             logprobs: request.logprobs,

@@ -17,6 +17,7 @@ mod ffi;
 mod fingerprint;
 mod gauges;
 mod handle;
+mod hesitation;
 mod kv;
 mod load;
 mod logprobs;

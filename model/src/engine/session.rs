@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     constraint::Constraint,
     handle::EngineEvent,
+    hesitation::Doubt,
     logprobs::{Logprobs, logprobs},
     sampler::Sampler,
 };
@@ -54,6 +55,8 @@ pub(crate) struct Session {
     pub(crate) tokens: Vec<u32>,
     pub(crate) prompt: usize,
     pub(crate) hold: Hold,
+    /// Until the first token is chosen.
+    pub(crate) doubt: Option<Doubt>,
     pub(crate) sampler: Sampler,
     /// Tokens that end the reply, sorted.
     pub(crate) stops: Vec<u32>,
@@ -131,7 +134,8 @@ impl Session {
                 return Ok(None);
             }
         }
-        let Some(token) = self.choose(logits)? else { return Ok(Some(FinishReason::Stop)) };
+        let rest = self.doubt.take().and_then(|doubt| doubt.without(logits));
+        let Some(token) = self.choose(rest.as_deref().unwrap_or(logits))? else { return Ok(Some(FinishReason::Stop)) };
         if let Some(most) = self.logprobs {
             let Logprobs { chosen, top } = logprobs(logits, token, most as usize);
             self.send(EngineEvent::Logprobs { chosen, top });

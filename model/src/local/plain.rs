@@ -39,6 +39,7 @@ fn prepare(inner: &Inner, request: CompletionRequest) -> Result<Prepared, ModelE
     Ok(Prepared {
         prompt,
         grammar: None,
+        hesitation: None,
         parser: Box::new(Plain(Arc::clone(&inner.vocab))),
         stop_tokens: Vec::new(),
         request: Request { sampling, logprobs, max_tokens, stop, cancellation, ..Request::default() },

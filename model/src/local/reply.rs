@@ -26,7 +26,7 @@ pub(super) fn start(
     prepared: Prepared,
     asked: Instant,
 ) -> impl Stream<Item = Result<Delta, ModelError>> + Send + use<> {
-    let Prepared { prompt, grammar, parser, stop_tokens, request } = prepared;
+    let Prepared { prompt, grammar, hesitation, parser, stop_tokens, request } = prepared;
     // A stop text cancels this generation, not the request.
     let cancellation = request.cancellation.child_token();
     let events = inner.engine.generate(GenerateRequest {
@@ -34,6 +34,7 @@ pub(super) fn start(
         sampling: request.sampling,
         stop_tokens,
         constraint: grammar,
+        hesitation,
         max_tokens: request.max_tokens,
         logprobs: request.logprobs,
         cancellation: cancellation.clone(),

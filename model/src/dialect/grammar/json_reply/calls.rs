@@ -206,9 +206,9 @@ impl<'a> Reply<'a> {
             };
             (Frame { fence, list }, rest)
         });
-        let [other, other_line] = self.other.clone();
+        let other = (!self.style.names_call).then(|| self.other.clone());
         let tagged = self.lark.rule(format!("{tagged} {after}"));
-        let calls = Calls { rest: rest.into(), other, other_line, tagged, tag: self.style.tags.0 };
+        let calls = Calls { rest: rest.into(), other, tagged, tag: self.style.tags.0 };
         let thought = (self.style.reasons && !self.style.thinking).then(|| thought(self.lark, self.style));
         let program = self.program.clone();
         let interpreter = program.is_some();

@@ -133,9 +133,8 @@ pub(super) struct Frame {
 pub(super) struct Calls {
     /// The rest of a call after `{"name":`, in each frame.
     pub(super) rest: Vec<(Frame, String)>,
-    /// What stands there where it is no call; it may end the line.
-    pub(super) other: String,
-    pub(super) other_line: String,
+    /// What stands there where it is no call, and the same with the end of its line; `None` where it has to be one.
+    pub(super) other: Option<[String; 2]>,
     /// What follows `<tool_call>`.
     pub(super) tagged: String,
     /// The control token that is `<tool_call>`.
@@ -335,15 +334,19 @@ impl<'a> Lines<'a> {
 
     /// After `{"name":`, a call or something else.
     fn calls(&mut self, calls: &Calls) {
-        let Calls { rest, other, other_line, tagged, .. } = calls;
+        let Calls { rest, other, tagged, .. } = calls;
         for Rule { key: (around, list), name, .. } in &self.begun {
             let frame = Frame { fence: *around == Around::Opened, list: *list };
             for (_, rest) in rest.iter().filter(|(of, _)| *of == frame) {
                 self.ends.push(format!("{name} {rest}"));
             }
+            let Some([other, other_line]) = other else { continue };
             let around = around.settled();
             Rule::add(&mut self.within, &around, format!("{name} {other}"));
             Rule::add(&mut self.places, &Place { around, ..Place::PROSE }, format!("{name} {other_line}"));
+        }
+        if other.is_none() {
+            return;
         }
         let line = self.lark.lazy(&format!("{}{}", lark::regex(r"[^\n]*\n"), no_tag()));
         for Rule { key, name, .. } in &self.within {

@@ -21,6 +21,8 @@ use crate::dialect::{DialectError, Grammar};
 pub(crate) struct Style {
     /// The key of the arguments.
     pub(crate) arguments_key: &'static str,
+    /// An object that begins with `name` is a call, and nothing else.
+    pub(crate) names_call: bool,
     /// `<tool_call>` and `</tool_call>`, where they are control tokens.
     pub(crate) tags: (Option<u32>, Option<u32>),
     /// `<think>` and `</think>`, where they are control tokens.
