@@ -25,10 +25,8 @@ const FLOORS: [(&str, u32); 7] = [
 fn metadata() -> Metadata {
     let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
     let mut command = MetadataCommand::new();
-    command
-        .manifest_path(manifest)
-        .features(CargoOpt::AllFeatures)
-        .other_options(["--offline".to_owned(), "--locked".to_owned()]);
+    // Not offline: it reads the manifests of all platforms' crates, of which a fresh machine has its own alone.
+    command.manifest_path(manifest).features(CargoOpt::AllFeatures).other_options(["--locked".to_owned()]);
     command.exec().unwrap()
 }
 

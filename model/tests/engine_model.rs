@@ -207,7 +207,7 @@ async fn characters_come_whole() {
 #[tokio::test]
 async fn a_required_call_is_a_call() {
     let model = coder().await;
-    assert_eq!(model.info().dialect, "hermes");
+    assert_eq!(model.info().dialect, "generic");
     for (choice, seed) in [(ToolChoice::Required, 1), (ToolChoice::Named("track".into()), 2)] {
         for temperature in [0.0, 1.3] {
             let request = Request {
