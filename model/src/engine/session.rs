@@ -49,6 +49,23 @@ pub(crate) enum Hold {
     Ready(Box<Constraint>),
 }
 
+impl Hold {
+    /// True where there is nothing to wait for.
+    fn fetch(&mut self) -> Result<bool, ModelError> {
+        let Self::Coming(coming) = self else { return Ok(true) };
+        match coming.try_recv() {
+            Ok(constraint) => {
+                *self = Self::Ready(Box::new(constraint?));
+                Ok(true)
+            }
+            Err(mpsc::TryRecvError::Empty) => Ok(false),
+            Err(mpsc::TryRecvError::Disconnected) => {
+                Err(ModelError::Grammar { problem: "compiling it ended in a panic".into() })
+            }
+        }
+    }
+}
+
 /// One generation.
 pub(crate) struct Session {
     /// Prompt and reply so far.
@@ -57,6 +74,8 @@ pub(crate) struct Session {
     pub(crate) hold: Hold,
     /// Until the first token is chosen.
     pub(crate) doubt: Option<Doubt>,
+    /// The grammar in place of `hold` where the doubt prevails.
+    pub(crate) words: Hold,
     pub(crate) sampler: Sampler,
     /// Tokens that end the reply, sorted.
     pub(crate) stops: Vec<u32>,
@@ -92,17 +111,7 @@ impl Session {
 
     /// Fetches the grammar where it has been compiled. True where there is nothing to wait for.
     pub(crate) fn fetch_grammar(&mut self) -> Result<bool, ModelError> {
-        let Hold::Coming(coming) = &self.hold else { return Ok(true) };
-        match coming.try_recv() {
-            Ok(constraint) => {
-                self.hold = Hold::Ready(Box::new(constraint?));
-                Ok(true)
-            }
-            Err(mpsc::TryRecvError::Empty) => Ok(false),
-            Err(mpsc::TryRecvError::Disconnected) => {
-                Err(ModelError::Grammar { problem: "compiling it ended in a panic".into() })
-            }
-        }
+        Ok(self.hold.fetch()? && self.words.fetch()?)
     }
 
     /// Says how far the prompt is read. `held`: tokens that are in the KV cache.
@@ -135,6 +144,9 @@ impl Session {
             }
         }
         let rest = self.doubt.take().and_then(|doubt| doubt.without(logits));
+        if rest.is_some() {
+            self.hold = std::mem::replace(&mut self.words, Hold::Free);
+        }
         let Some(token) = self.choose(rest.as_deref().unwrap_or(logits))? else { return Ok(Some(FinishReason::Stop)) };
         if let Some(most) = self.logprobs {
             let Logprobs { chosen, top } = logprobs(logits, token, most as usize);
