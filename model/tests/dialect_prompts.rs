@@ -285,6 +285,8 @@ fn a_templates_own_instructions_stand_before_the_tools_where_the_caller_gives_no
     assert!(rendered(vec![user()]).contains(&format!("system\n{OWN}\n\n# Tools\n")));
     let own = rendered(vec![Message::System { content: "Be brief.".into() }, user()]);
     assert!(own.contains("system\nBe brief.\n\n# Tools\n") && !own.contains(OWN), "{own}");
+    let own = rendered(vec![Message::System { content: "# Tools are rare.".into() }, user()]);
+    assert!(own.contains("system\n# Tools are rare.\n\n# Tools\n") && !own.contains(OWN), "{own}");
 }
 
 #[test]

@@ -74,9 +74,6 @@ impl Generic {
     }
 }
 
-/// The heading of the tools.
-const TOOLS: &str = "# Tools";
-
 /// The part of the system prompt that shows the tools: in the words that Qwen's template has, which ChatML models know, but
 /// for the form of the calls. In a list, small models make several where several are needed, and one where one is.
 /// `docs/evals.md` has what else was tried.
@@ -89,7 +86,7 @@ fn tools_prompt(tools: &[Value], parallel: bool) -> String {
         "Return the function call as a json list of one element"
     };
     format!(
-        "{TOOLS}\n\nYou may call one or more functions to assist with the user query.\n\n\
+        "# Tools\n\nYou may call one or more functions to assist with the user query.\n\n\
          You are provided with function signatures within <tools></tools> XML tags:\n<tools>\n{}\n</tools>\n\n\
          {form}:\n```json\n[{{\"name\": <function-name>, \"{ARGUMENTS}\": <args-json-object>}}]\n```",
         list.join("\n")
@@ -100,7 +97,9 @@ impl Form for Generic {
     fn form(&self, request: &Request, turns: Vec<Turn>, tools: Vec<Value>) -> (Vec<Turn>, Vec<Value>) {
         let mut out: Vec<Turn> = Vec::new();
         let tools = (!tools.is_empty()).then(|| tools_prompt(&tools, request.parallel_calls));
-        let mut system = fence::after_system(tools, fence::instructions(request));
+        let instructed = turns.iter().any(|turn| turn.role == "system" && !turn.content.is_empty());
+        let own = self.instructions.clone().filter(|_| tools.is_some() && !instructed);
+        let mut system = fence::after_system(fence::after_system(own, tools), fence::instructions(request));
         for turn in turns {
             match turn.role {
                 "system" => {
@@ -129,10 +128,7 @@ impl Form for Generic {
                 }
             }
         }
-        if let Some(mut system) = system {
-            if let Some(own) = self.instructions.as_ref().filter(|_| system.starts_with(TOOLS)) {
-                system.insert_str(0, &format!("{own}\n\n"));
-            }
+        if let Some(system) = system {
             match out.first_mut().filter(|first| !self.system && first.role == "user") {
                 Some(first) => first.content = format!("{system}\n\n{}", first.content),
                 None => out.insert(0, Turn::new(if self.system { "system" } else { "user" }, &system)),
