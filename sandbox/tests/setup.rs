@@ -11,6 +11,8 @@
     reason = "a test may panic, in its helpers too"
 )]
 
+mod suite;
+
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Lines, Write};
 use std::os::unix::fs::{FileExt, PermissionsExt};
@@ -18,11 +20,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use futures::StreamExt as _;
 use glassbox_sandbox::setup::{self, Materials, Part, SetupEvent, Step};
 use glassbox_sandbox::wasm::small::Small;
 use glassbox_sandbox::wasm::{Home, Image, Sandbox};
-use glassbox_sandbox::{Backend, CellEvent, ExecuteRequest, Interpreter, InterpreterError, Limits, Output, Recovery};
+use glassbox_sandbox::{Backend, ExecuteRequest, InterpreterError, Limits, Output, Recovery};
+
+use suite::run;
 
 /// Names the folder that the process is to set up.
 const HOME: &str = "GLASSBOX_TEST_HOME";
@@ -293,26 +296,6 @@ fn machine_code_that_is_cut_short_is_refused_with_the_command() {
     }
 }
 
-async fn outputs(session: &dyn Interpreter, source: &str) -> Vec<Output> {
-    let mut events = session.execute(ExecuteRequest::new(source));
-    let mut outputs = Vec::new();
-    while let Some(event) = events.next().await {
-        if let CellEvent::Output { output } = event.unwrap() {
-            outputs.push(output);
-        }
-    }
-    outputs
-}
-
-/// The value of the last expression.
-async fn result(session: &dyn Interpreter, source: &str) -> String {
-    let outputs = outputs(session, source).await;
-    match outputs.as_slice() {
-        [Output::Result { data }] => data.plain().unwrap().to_owned(),
-        other => panic!("{other:?}"),
-    }
-}
-
 /// What a host does where neither interrupts nor the kernel's list of written pages can be relied on.
 #[tokio::test]
 async fn where_nothing_can_be_relied_on_a_cell_is_killed_and_the_session_goes_back() {
@@ -326,8 +309,9 @@ async fn where_nothing_can_be_relied_on_a_cell_is_killed_and_the_session_goes_ba
     let sandbox = Sandbox::builder().home(copy.home.clone()).limits(limits).build().unwrap();
     assert!(!sandbox.capabilities().interrupt);
     let session = sandbox.open().await.unwrap();
-    assert_eq!(result(&*session, "x = 41; x").await, "41");
-    let outputs = outputs(&*session, "x = 0\nwhile True: pass").await;
+    let ran = run(&session, "x = 41; x").await;
+    assert_eq!((ran.result().as_deref(), ran.outputs.len()), (Some("41"), 1), "{:?}", ran.outputs);
+    let outputs = run(&session, "x = 0\nwhile True: pass").await.outputs;
     let lost = outputs.iter().find_map(|output| match output {
         Output::SessionLost { reason, recovery } => Some((reason.as_str(), *recovery)),
         _ => None,
@@ -335,7 +319,8 @@ async fn where_nothing_can_be_relied_on_a_cell_is_killed_and_the_session_goes_ba
     let reason = "the program was killed when its time was over: it cannot be interrupted on this machine";
     assert_eq!(lost, Some((reason, Recovery::Restored)), "{outputs:?}");
     // As it was before the cell.
-    assert_eq!(result(&*session, "x + 1").await, "42");
+    let ran = run(&session, "x + 1").await;
+    assert_eq!((ran.result().as_deref(), ran.outputs.len()), (Some("42"), 1), "{:?}", ran.outputs);
     session.close().await;
 }
 
