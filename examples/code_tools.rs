@@ -28,7 +28,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let builder = Agent::builder(model).tools(tools![temperature]).tool_access(ToolAccess::Code);
     let mut session = builder.interpreter(Sandbox::python()?).build()?.session();
 
-    let mut events = session.stream("Which is the warmest of Beijing, Paris and Cairo? Use the function temperature.");
+    let mut events = session.stream(
+        "For each of Beijing, Paris and Cairo, print its temperature; then print the name of the warmest city.",
+    );
     while let Some(event) = events.next().await {
         match event? {
             Event::CodeReady { source, .. } => println!("{source}\n"),

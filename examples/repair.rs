@@ -17,7 +17,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut session = agent.session();
     session.upload("sales.csv", SALES.as_bytes()).await?;
 
-    let question = "Read /mnt/data/sales.csv with the csv module, without pandas, and print the sum of int(revenue).";
+    let question = "Read /mnt/data/sales.csv with csv.DictReader and print the sum of int(row['revenue']).";
     let mut events = session.stream(question);
     while let Some(event) = events.next().await {
         match event? {

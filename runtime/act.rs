@@ -122,9 +122,10 @@ impl Driver {
             let turn = lock(&self.turn);
             (fault.is_none() && !failed && turn.machine.repeats(&id, &shown), turn.machine.repairs_left())
         };
+        let stuck = failed && self.is_unchanged(&end);
         let said = match (repeated, failed) {
             (true, _) => end.repetition().to_owned(),
-            (_, true) => failure(left, self.is_unchanged(&end)),
+            (_, true) => failure(left, stuck),
             _ => String::new(),
         };
         let (whole, shown) = (whole + &said, shown + &said);
@@ -140,6 +141,7 @@ impl Driver {
             if full {
                 turn.machine.context_full();
             }
+            turn.stuck = stuck;
             let repairs_left = failed.then_some(left);
             let (record, event) = record(end, text, truncated, elapsed, repairs_left);
             match record {
@@ -160,15 +162,15 @@ enum Record {
 
 /// Said after a program that failed: how often it may be corrected, and what to do when it may not.
 fn failure(left: u32, unchanged: bool) -> String {
+    let attempts = if left == 1 { "this is the last attempt".to_owned() } else { format!("{left} attempts are left") };
     match left {
-        1.. if unchanged => format!(
-            "\n\nThis is the program that failed before, unchanged. Write a different one; {left} attempts are left."
-        ),
+        1.. if unchanged => {
+            format!("\n\nThis is the program that failed before, unchanged. Write a different one; {attempts}.")
+        }
         0 => "\n\nThe program failed, and there are no more attempts. Say in plain words what does not work. \
               Do not run more code."
             .to_owned(),
-        1 => "\n\nThe program failed. Correct it; this is the last attempt.".to_owned(),
-        left => format!("\n\nThe program failed. Correct it; {left} attempts are left."),
+        _ => format!("\n\nThe program failed. Correct it; {attempts}."),
     }
 }
 

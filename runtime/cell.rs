@@ -143,11 +143,20 @@ fn error(name: &str, value: &str, traceback: &[String]) -> String {
         return last;
     }
     let mut shown = if lines.len() <= SHORT_TRACEBACK { lines.join("\n") } else { own_frames(&lines) };
-    if !shown.contains(last.lines().next().unwrap_or_default()) {
+    if !shown.contains(without_place(last.lines().next().unwrap_or_default())) {
         shown.push('\n');
         shown.push_str(&last);
     }
     shown
+}
+
+/// A message without the ` (<cell 1>, line 2)` that a `SyntaxError` has behind it: its traceback has that in a line of
+/// its own.
+fn without_place(message: &str) -> &str {
+    match message.rsplit_once(" (") {
+        Some((before, place)) if place.ends_with(')') && place.contains(", line ") => before,
+        _ => message,
+    }
 }
 
 /// Leaves out frames of library files. A frame begins at its `File …` or `Cell In[…]` line and goes on while lines are

@@ -69,6 +69,14 @@ fn a_short_traceback_is_whole_and_a_long_one_keeps_the_programs_frames() {
     assert_eq!(read(&[error(&long)], Execution::Error), expected);
 
     assert_eq!(read(&[error(&[])], Execution::Error), "ZeroDivisionError: division by zero");
+
+    let lines = ["  File \"<cell 1>\", line 2", "    ``", "    ^", "SyntaxError: invalid syntax"];
+    let syntax = Output::Error {
+        name: "SyntaxError".into(),
+        value: "invalid syntax (<cell 1>, line 2)".into(),
+        traceback: lines.iter().map(|line| (*line).to_owned()).collect(),
+    };
+    assert_eq!(read(&[syntax], Execution::Error), lines.join("\n"));
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use futures::StreamExt;
 use glassbox_sandbox::{
     CellEvent, CellUsage, ExecuteRequest, Execution, FileInfo, HostTools, Interpreter, InterpreterError, Output,
+    python_stubs,
 };
 use glassbox_tools::{CallId, GateEvent, GateObserver};
 use tokio::sync::mpsc::UnboundedSender;
@@ -79,6 +80,12 @@ impl Driver {
                 ran.error = Some(ToolFailure::from(&error));
             }
         }
+        for name in self.replaced(interpreter.as_ref(), source) {
+            text.push_str(&format!(
+                "\n[The program defines `{name}` itself, so the given one was not called. \
+                 Leave the definition out; `from tools import {name}` brings it back.]"
+            ));
+        }
         let changes = session.look().await;
         for line in changes.lines() {
             text.push('\n');
@@ -86,6 +93,29 @@ impl Driver {
         }
         ran.files = changes.files;
         (text, ran)
+    }
+
+    /// The tools in whose place a program puts a function of its own: small models make up a tool that they were given,
+    /// and what it gives.
+    fn replaced(&self, interpreter: &dyn Interpreter, source: &str) -> Vec<String> {
+        if !self.offers_tools(interpreter) {
+            return Vec::new();
+        }
+        let defines = |name: &str| {
+            source.lines().any(|line| {
+                let line = line.strip_prefix("async ").unwrap_or(line);
+                line.strip_prefix("def ")
+                    .and_then(|line| line.trim_start().strip_prefix(name))
+                    .is_some_and(|rest| rest.trim_start().starts_with('('))
+            })
+        };
+        let stubs = python_stubs(&self.agent.specs);
+        let names = stubs.lines().filter_map(|line| line.strip_prefix("def ")?.split('(').next());
+        names.filter(|name| defines(name)).map(str::to_owned).collect()
+    }
+
+    fn offers_tools(&self, interpreter: &dyn Interpreter) -> bool {
+        self.agent.access.in_code() && interpreter.capabilities().tools && !self.agent.specs.is_empty()
     }
 
     /// Takes the cell's outputs as they come.
@@ -97,7 +127,7 @@ impl Driver {
         ran: &mut Ran,
     ) -> Result<Execution, InterpreterError> {
         let mut request = ExecuteRequest::new(source).with_cancellation(self.cancellation.child_token());
-        if self.agent.access.in_code() && interpreter.capabilities().tools && !self.agent.specs.is_empty() {
+        if self.offers_tools(interpreter) {
             let calls = Arc::new(Calls(self.events.clone()));
             request = request.with_tools(HostTools::new(self.agent.gate.clone(), calls, id.clone())?);
         }

@@ -24,6 +24,8 @@ pub(crate) struct Turn {
     /// The calls of the reply that is being written.
     seen: BTreeSet<CallId>,
     next_call: u64,
+    /// The last program failed and was the same, to the letter, as one before it.
+    pub(crate) stuck: bool,
     /// Whether the message has been accepted: before that nothing of the turn is kept.
     accepted: bool,
     failed: bool,
@@ -47,6 +49,7 @@ impl Turn {
             written: String::new(),
             seen: BTreeSet::new(),
             next_call,
+            stuck: false,
             accepted: false,
             failed: false,
         }

@@ -32,6 +32,20 @@ async fn a_program_is_corrected_up_to_the_limit_and_then_the_model_answers_in_wo
 }
 
 #[tokio::test]
+async fn after_a_program_that_failed_and_came_again_unchanged_the_next_reply_is_sampled_warmer() {
+    let interpreter = ScriptedInterpreter::new([fails(), fails(), fails()]);
+    let model =
+        ScriptedModel::new([Reply::code("a"), Reply::code("a\n"), Reply::code("b"), Reply::text("It does not work.")]);
+    let mut session = agent(&model).interpreter(interpreter).max_repairs(2).build().unwrap().session();
+    within(session.send("go")).await.unwrap();
+    let temperatures: Vec<f32> = model.requests().iter().map(|request| request.sampling.temperature).collect();
+    assert_eq!(temperatures, [0.0, 0.0, 0.8, 0.0]);
+    let said: Vec<String> = history(&session).into_iter().filter(|line| line.starts_with("observation")).collect();
+    let told = "This is the program that failed before, unchanged. Write a different one; this is the last attempt.";
+    assert!(said[1].ends_with(told), "{}", said[1]);
+}
+
+#[tokio::test]
 async fn a_program_that_works_gives_the_next_one_all_its_repairs_back() {
     let works = Cell::Gives(vec![stdout("1")], Execution::Ok);
     let interpreter = ScriptedInterpreter::new([fails(), works, fails()]);

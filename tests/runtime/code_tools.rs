@@ -55,6 +55,18 @@ async fn calls_of_a_program_go_through_the_gate_and_are_told() {
 }
 
 #[tokio::test]
+async fn a_model_that_writes_a_tool_itself_is_told_that_it_did_not_call_it() {
+    let interpreter = ScriptedInterpreter::new([Cell::Calls(vec![]), Cell::Calls(vec![])]);
+    let source = "def track(symbol):\n    return 1\nprint(track('10111'))";
+    let model = ScriptedModel::new([Reply::code(source), Reply::code("tracks = 1"), Reply::text("ok")]);
+    let mut session = agent(&model).interpreter(interpreter).build().unwrap().session();
+    within(session.send("go")).await.unwrap();
+    let observations: Vec<String> = history(&session).into_iter().filter(|l| l.starts_with("observation")).collect();
+    assert!(observations[0].contains("defines `track` itself"), "{observations:?}");
+    assert!(!observations[1].contains("itself"), "{observations:?}");
+}
+
+#[tokio::test]
 async fn a_destructive_call_of_a_program_is_asked_for() {
     let interpreter = ScriptedInterpreter::new([Cell::Calls(vec![
         ("delete", json!({"path": "a"})),

@@ -29,11 +29,23 @@ pub(crate) fn instructions(request: &Request) -> Option<String> {
         text.push_str(environment.trim());
     }
     if !functions.is_empty() {
-        text.push_str("\n\nThese functions are defined; call them in your code:\n```python\n");
+        // As a module to import from: a model that reads that they are defined writes them itself before it calls them
+        // (docs/examples.md has what was tried).
+        text.push_str(&format!(
+            "\n\nThe module `tools` has these functions. Begin a program that needs one with `from tools import {}`:\n\
+             {FENCE}python\n",
+            first_name(functions).unwrap_or("*")
+        ));
         text.push_str(functions.trim());
-        text.push_str("\n```");
+        text.push('\n');
+        text.push_str(FENCE);
     }
     Some(text)
+}
+
+/// The first function that Python stubs declare.
+fn first_name(stubs: &str) -> Option<&str> {
+    stubs.lines().find_map(|line| line.strip_prefix("def ")?.split('(').next())
 }
 
 /// `system` with `more` behind it.

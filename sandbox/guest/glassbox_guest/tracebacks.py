@@ -10,6 +10,11 @@ EXCEPTIONS = 50
 LINES, WIDTH = 150, 500
 #: Characters of the message.
 MESSAGE = 10_000
+#: What `traceback` adds to a missing module where Python runs without `site`, as it does here: no advice of ours.
+NO_SITE = (
+    ". Site initialization is disabled, did you forget to add the site-packages directory to sys.path"
+    " or to enable your virtual environment?"
+)
 
 
 def report(error):
@@ -53,6 +58,7 @@ def render(error):
     finally:
         # A `SyntaxError` is formatted with its stack; nothing else reads it.
         del summary
+    text = text.replace(NO_SITE, "")
     lines = [clip(line, WIDTH) for line in text.rstrip("\n").splitlines()]
     if len(lines) > 2 * LINES:
         left = len(lines) - 2 * LINES

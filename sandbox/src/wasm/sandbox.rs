@@ -33,7 +33,7 @@ pub(crate) const CAPABILITIES: Capabilities = Capabilities {
 
 /// What the model is told.
 pub(crate) const DESCRIPTION: &str = "\
-    Python 3.15 with numpy, pandas, scipy, scikit-learn, statsmodels, matplotlib, Pillow, sympy, networkx and sqlite3. \
+    Python 3.15 with numpy, pandas, scipy, sklearn, statsmodels, matplotlib, PIL, sympy, networkx and sqlite3. \
     Files lie in /mnt/data, the working folder; there is no network and no other process.";
 
 /// CPython in WebAssembly. Cheap to clone; all clones share the machine code and the threads.
