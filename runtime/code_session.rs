@@ -48,13 +48,6 @@ impl Drop for Open {
     }
 }
 
-/// A session that is ready, and whether it lacks what the conversation believes to be there.
-pub(crate) struct Ready {
-    pub(crate) interpreter: Arc<dyn Interpreter>,
-    /// The conversation was branched, and the backend cannot fork: variables and files are gone.
-    pub(crate) lost: bool,
-}
-
 /// What a cell did to the session's files.
 #[derive(Debug, Default)]
 pub(crate) struct Changes {
@@ -87,28 +80,47 @@ impl CodeSession {
     ///
     /// # Errors
     /// What kept the backend from opening it.
-    pub(crate) async fn ready(&self) -> Result<Ready, InterpreterError> {
+    pub(crate) async fn ready(&self) -> Result<Arc<dyn Interpreter>, InterpreterError> {
         let mut state = self.state.lock().await;
         let own = !self.backend.is_shared();
-        let mut lost = state.lost;
         let interpreter = match &state.open {
-            Some(open) if !own || Arc::strong_count(open) == 1 => {
-                return Ok(Ready { interpreter: Arc::clone(&open.interpreter), lost });
-            }
+            Some(open) if !own || Arc::strong_count(open) == 1 => return Ok(Arc::clone(&open.interpreter)),
             Some(open) => match open.interpreter.fork().await {
                 Ok(fork) => fork,
                 Err(InterpreterError::Unsupported { .. }) => {
-                    lost = true;
-                    self.backend.open().await?
+                    let anew = self.backend.open().await?;
+                    state.lost = true;
+                    anew
                 }
                 Err(error) => return Err(error),
             },
             None => self.backend.open().await?,
         };
-        state.lost = false;
         state.open = Some(Arc::new(Open { interpreter: Arc::clone(&interpreter), own }));
         state.files = files(interpreter.as_ref()).await;
-        Ok(Ready { interpreter, lost })
+        Ok(interpreter)
+    }
+
+    /// Whether the next cell lacks what the conversation believes to be there. Says so once: whoever asks tells it.
+    pub(crate) async fn take_lost(&self) -> bool {
+        std::mem::take(&mut self.state.lock().await.lost)
+    }
+
+    /// Begins the session anew, where one is open.
+    ///
+    /// # Errors
+    /// What the backend says.
+    pub(crate) async fn restart(&self) -> Result<(), InterpreterError> {
+        if self.state.lock().await.open.is_none() {
+            return Ok(());
+        }
+        // A branch restarts its own, not the one that it was branched from.
+        let interpreter = self.ready().await?;
+        interpreter.restart().await?;
+        let mut state = self.state.lock().await;
+        state.lost = true;
+        state.files = files(interpreter.as_ref()).await;
+        Ok(())
     }
 
     /// The session that is open, if one is.

@@ -10,7 +10,7 @@ use glassbox_sandbox::{
 use glassbox_tools::{CallId, GateEvent, GateObserver};
 use tokio::sync::mpsc::UnboundedSender;
 
-use crate::code_session::{CodeSession, Ready};
+use crate::code_session::CodeSession;
 use crate::driver::Driver;
 use crate::{Event, ToolFailure, cell};
 
@@ -53,7 +53,7 @@ impl Driver {
             return ("Error: no code interpreter is available.".to_owned(), Ran::default());
         };
         match session.ready().await {
-            Ok(ready) => self.cell(session, ready, id, source).await,
+            Ok(interpreter) => self.cell(session, interpreter, id, source).await,
             Err(error) => {
                 tracing::warn!(%error, "no session of the interpreter could be opened");
                 (format!("Error: {error}."), Ran { error: Some(ToolFailure::from(&error)), ..Ran::default() })
@@ -61,11 +61,16 @@ impl Driver {
         }
     }
 
-    async fn cell(&self, session: &CodeSession, ready: Ready, id: &CallId, source: &str) -> (String, Ran) {
-        let Ready { interpreter, lost } = ready;
+    async fn cell(
+        &self,
+        session: &CodeSession,
+        interpreter: Arc<dyn Interpreter>,
+        id: &CallId,
+        source: &str,
+    ) -> (String, Ran) {
         let mut ran = Ran::default();
         let mut text = String::new();
-        if lost {
+        if session.take_lost().await {
             text.push_str("[This is a new session: variables and files of the earlier programs are gone.]\n");
         }
         match self.run_cell(interpreter.as_ref(), id, source, &mut ran).await {

@@ -149,7 +149,20 @@ impl Session {
     /// [`Error::NoInterpreter`], [`Error::Interpreter`].
     pub async fn interpreter(&mut self) -> Result<Arc<dyn Interpreter>, Error> {
         let code = self.code.as_ref().ok_or(Error::NoInterpreter)?;
-        Ok(code.ready().await?.interpreter)
+        Ok(code.ready().await?)
+    }
+
+    /// Begins the interpreter's session anew, without variables and files; the model is told with its next program.
+    /// Nothing is done where none was opened yet. The conversation stays.
+    ///
+    /// # Errors
+    /// [`Error::NoInterpreter`]; [`Error::Interpreter`] where the backend cannot.
+    pub async fn restart_interpreter(&mut self) -> Result<(), Error> {
+        let code = self.code.as_ref().ok_or(Error::NoInterpreter)?;
+        code.restart().await?;
+        // Files that were put there and not yet announced are gone too.
+        self.uploads.clear();
+        Ok(())
     }
 
     /// Puts a file into the interpreter's session, as `/mnt/data/NAME`; the next message announces it to the model.

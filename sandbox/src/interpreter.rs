@@ -125,7 +125,8 @@ pub trait Interpreter: Send + Sync + 'static {
     /// interrupts the cell.
     fn execute(&self, request: ExecuteRequest) -> OutputStream;
 
-    /// Throws the session's state away and begins anew: no variables, no files.
+    /// Throws the session's state away and begins anew: no variables, no files. A cell that runs is interrupted and has
+    /// its end in its stream; cells that wait run first.
     ///
     /// # Errors
     /// [`InterpreterError`] where the backend cannot.

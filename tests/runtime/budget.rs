@@ -1,10 +1,11 @@
 //! The context: what does not fit is refused or cut, and nothing is lost.
 
 use glassbox::model::scripted::{Reply, ScriptedModel};
+use glassbox::sandbox::{Execution, Output};
 use glassbox::{Agent, Error, Message, StopReason, tool, tools};
 use serde_json::json;
 
-use crate::support::history;
+use crate::support::{Cell, ScriptedInterpreter, history};
 
 /// One token a byte, and none for anything else: sums are plain.
 fn bytes(model: ScriptedModel, context: u32) -> ScriptedModel {
@@ -57,6 +58,21 @@ async fn a_long_observation_is_cut_to_what_is_left_and_says_so() {
     let handle = observation.split('`').nth(1).unwrap();
     let kept = session.agent().gate().outputs().get(handle, 0, usize::MAX).unwrap();
     assert_eq!(kept.total, 5003, "the whole is kept under its handle");
+}
+
+#[tokio::test]
+async fn what_a_program_prints_is_cut_to_what_is_left_in_tokens() {
+    let printed = Output::Stdout { text: "x".repeat(5000) + "end" };
+    let interpreter = ScriptedInterpreter::new([Cell::Gives(vec![printed], Execution::Ok)]);
+    let model = bytes(ScriptedModel::new([Reply::code("print(x)"), Reply::text("long")]), 2000);
+    let mut session = Agent::builder(model).interpreter(interpreter).build().unwrap().session();
+    let reply = session.send("go").await.unwrap();
+    assert_eq!((reply.text().as_str(), reply.stop()), ("long", StopReason::Done));
+    let observation = &reply.code()[0].observation;
+    assert!(observation.contains("bytes are left out") && observation.ends_with("end"), "{observation}");
+    // One token a byte; an eighth of the context is kept for the reply.
+    assert!((1600..=1750).contains(&observation.len()), "{}", observation.len());
+    assert_eq!(reply.code()[0].outputs.len(), 1, "the person has all of it");
 }
 
 #[tokio::test]

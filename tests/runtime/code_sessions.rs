@@ -130,6 +130,24 @@ async fn uploads_are_announced_once_and_files_that_programs_write_are_listed() {
 }
 
 #[tokio::test]
+async fn a_restart_that_a_person_asks_for_is_told_with_the_next_program_and_once() {
+    let interpreter = ScriptedInterpreter::new([Cell::CountsFiles, Cell::CountsFiles, Cell::CountsFiles]);
+    let replies = (0..3).flat_map(|_| [Reply::code("count"), Reply::text("ok")]);
+    let mut session = agent(&ScriptedModel::new(replies)).interpreter(interpreter.clone()).build().unwrap().session();
+    session.restart_interpreter().await.unwrap();
+    assert_eq!(interpreter.sessions().0, 0, "none is opened for it");
+    within(session.send("1")).await.unwrap();
+    session.restart_interpreter().await.unwrap();
+    // Neither an upload nor a look at the session is where the model reads of it.
+    session.upload("in.csv", b"a,b").await.unwrap();
+    within(session.send("2")).await.unwrap();
+    within(session.send("3")).await.unwrap();
+    let observations: Vec<String> = history(&session).into_iter().filter(|l| l.starts_with("observation")).collect();
+    let told: Vec<bool> = observations.iter().map(|line| line.contains("This is a new session")).collect();
+    assert_eq!(told, [false, true, false], "{observations:?}");
+}
+
+#[tokio::test]
 async fn files_need_an_interpreter_and_a_plain_name() {
     let mut none = session(&ScriptedModel::new([]));
     assert!(matches!(none.upload("a.csv", b"").await, Err(Error::NoInterpreter)));

@@ -29,6 +29,8 @@ pub(crate) enum Command {
     Files,
     /// Save this file of the sandbox.
     Get(String),
+    /// Begin the sandbox's session anew.
+    Restart,
     /// Save the conversation.
     Save(String),
     /// Go on with a conversation that was saved.
@@ -45,7 +47,7 @@ pub(crate) struct CommandError {
 }
 
 /// Name, argument, and what it does; the help shows these.
-pub(crate) const COMMANDS: [(&str, &str, &str); 12] = [
+pub(crate) const COMMANDS: [(&str, &str, &str); 13] = [
     ("/help", "", "show this"),
     ("/clear", "", "forget the conversation (also `clear`)"),
     ("/exit", "", "leave (also /quit, `stop`, Ctrl-D)"),
@@ -56,6 +58,7 @@ pub(crate) const COMMANDS: [(&str, &str, &str); 12] = [
     ("/upload", "FILE", "put a file into the sandbox, as /mnt/data/FILE"),
     ("/files", "", "show the sandbox's files"),
     ("/get", "PATH", "save a file of the sandbox"),
+    ("/restart", "", "begin the sandbox anew, without variables and files"),
     ("/save", "FILE", "save the conversation; `glassbox --resume FILE` goes on with it"),
     ("/load", "FILE", "go on with a conversation that was saved, in place of this one"),
 ];
@@ -93,6 +96,7 @@ pub(crate) fn read(line: &str) -> Result<Command, CommandError> {
         "/tools" => Ok(Command::Tools),
         "/stats" => Ok(Command::Stats),
         "/files" => Ok(Command::Files),
+        "/restart" => Ok(Command::Restart),
         "/upload" if !argument.is_empty() => Ok(Command::Upload(argument.to_owned())),
         "/get" if !argument.is_empty() => Ok(Command::Get(argument.to_owned())),
         "/save" if !argument.is_empty() => Ok(Command::Save(argument.to_owned())),

@@ -1,4 +1,4 @@
-//! `/upload`, `/files` and `/get`.
+//! `/upload`, `/files`, `/get` and `/restart`.
 
 use std::path::Path;
 
@@ -36,5 +36,12 @@ pub(super) async fn get(session: &Session, path: &str, out: &OutFolder, ui: &mut
     let data = session.file(path).await?;
     let saved = out.file(path, &data)?;
     ui.say(&format!("saved as {}", printable(&saved.display().to_string())));
+    Ok(())
+}
+
+/// Begins the sandbox's session anew.
+pub(super) async fn restart(session: &mut Session, ui: &mut Ui) -> Result<(), CliError> {
+    session.restart_interpreter().await?;
+    ui.say("The sandbox is as new: no variables, no files.");
     Ok(())
 }

@@ -98,6 +98,10 @@ pub(crate) async fn chat(
                 let result = files::get(&chat.session, &path, &prepared.out, ui).await;
                 chat.done(result, ui)?;
             }
+            Ok(Command::Restart) => {
+                let result = files::restart(&mut chat.session, ui).await;
+                chat.done(result, ui)?;
+            }
             Ok(Command::Save(path)) => {
                 let result = saved::save(&chat.session, Path::new(&path), ui).await;
                 chat.done(result, ui)?;
@@ -211,6 +215,7 @@ impl Chat {
             | Command::Message(_)
             | Command::Upload(_)
             | Command::Files
+            | Command::Restart
             | Command::Get(_)
             | Command::Save(_)
             | Command::Load(_) => {}

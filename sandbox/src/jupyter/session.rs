@@ -115,6 +115,7 @@ impl Interpreter for Session {
     }
 
     async fn restart(&self) -> Result<(), InterpreterError> {
+        let _ = self.interrupt().await;
         self.ask(Command::Restart).await
     }
 

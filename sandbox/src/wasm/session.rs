@@ -106,6 +106,7 @@ impl Interpreter for Session {
     }
 
     async fn restart(&self) -> Result<(), InterpreterError> {
+        self.current.cancel();
         self.ask(Command::Restart).await?
     }
 

@@ -147,6 +147,7 @@ impl Interpreter for Session {
     }
 
     async fn restart(&self) -> Result<(), InterpreterError> {
+        self.shared.cancel();
         self.ask(Command::Restart).await?
     }
 

@@ -152,6 +152,18 @@ pub async fn a_restart_forgets_everything(backend: impl AsyncFn(Limits) -> Arc<d
     assert!(ran.error().is_some_and(|error| error.starts_with("NameError")), "{:?}", ran.outputs);
 }
 
+pub async fn a_restart_ends_the_cell_that_runs(backend: impl AsyncFn(Limits) -> Arc<dyn Backend>) {
+    let session = backend(Limits::default()).await.open().await.unwrap();
+    let mut events = session.execute(ExecuteRequest::new("x = 1\nprint('on', flush=True)\nwhile True: pass"));
+    events.next().await.unwrap().unwrap();
+    let (restarted, ran) = tokio::join!(session.restart(), collect(events));
+    restarted.unwrap();
+    assert_ne!(ran.unwrap().execution, Execution::Ok);
+    let ran = run(&session, "x").await;
+    assert!(ran.error().is_some_and(|error| error.starts_with("NameError")), "{:?}", ran.outputs);
+    works(&session).await;
+}
+
 pub async fn a_closed_session_says_so(backend: impl AsyncFn(Limits) -> Arc<dyn Backend>) {
     let session = backend(Limits::default()).await.open().await.unwrap();
     works(&session).await;

@@ -176,6 +176,7 @@ macro_rules! behaves {
             a_cell_cancelled_before_it_begins_does_not_run,
             too_much_memory_is_an_exception_or_an_end_and_the_session_goes_on,
             a_restart_forgets_everything,
+            a_restart_ends_the_cell_that_runs,
             a_closed_session_says_so,
         ]);
         behaves!($backend, files: [
