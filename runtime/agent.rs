@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use glassbox_model::{ChatModel, InterpreterNotes, Sampling, ToolChoice};
-use glassbox_sandbox::{Backend, python_stubs};
+use glassbox_sandbox::{Backend, InputSource, python_stubs};
 use glassbox_tools::{Gate, Registry, ToolSpec};
 
 use crate::machine::Concurrency;
@@ -22,6 +22,8 @@ pub(crate) struct AgentInner {
     pub(crate) specs: Vec<ToolSpec>,
     pub(crate) interpreter: Option<Arc<dyn Backend>>,
     pub(crate) access: ToolAccess,
+    /// Who answers programs that ask for a line.
+    pub(crate) input: Option<Arc<dyn InputSource>>,
     pub(crate) defaults: Defaults,
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use glassbox_model::{ChatModel, Sampling, ToolChoice};
-use glassbox_sandbox::Backend;
+use glassbox_sandbox::{Backend, InputSource};
 use glassbox_tools::{Approver, BoxTool, DenyApprover, Gate, IntoTools, Limits, OutputStore, Registry};
 
 use crate::agent::{AgentInner, Defaults};
@@ -17,6 +17,7 @@ pub struct AgentBuilder {
     tools: Vec<BoxTool>,
     interpreter: Option<Arc<dyn Backend>>,
     access: ToolAccess,
+    input: Option<Arc<dyn InputSource>>,
     approver: Arc<dyn Approver>,
     limits: Limits,
     outputs: OutputStore,
@@ -40,6 +41,7 @@ impl AgentBuilder {
             tools: Vec::new(),
             interpreter: None,
             access: ToolAccess::default(),
+            input: None,
             approver: Arc::new(DenyApprover),
             limits: Limits::default(),
             outputs: OutputStore::default(),
@@ -105,6 +107,13 @@ impl AgentBuilder {
     /// Who says yes to a call. Default: [`DenyApprover`], which denies tools marked `destructive`.
     pub fn approver<How>(mut self, approver: impl IntoShared<dyn Approver, How>) -> Self {
         self.approver = approver.into_shared();
+        self
+    }
+
+    /// Who answers a program that calls `input()`. Default: nobody, and the program gets an `EOFError` that says what to
+    /// do instead.
+    pub fn input<How>(mut self, input: impl IntoShared<dyn InputSource, How>) -> Self {
+        self.input = Some(input.into_shared());
         self
     }
 
@@ -190,6 +199,7 @@ impl AgentBuilder {
                 specs,
                 interpreter: self.interpreter,
                 access: self.access,
+                input: self.input,
                 defaults: self.defaults,
             }),
         })

@@ -1,5 +1,7 @@
 //! What the model reads of a program's outputs.
 
+use std::borrow::Cow;
+
 use glassbox_sandbox::{Denial, Execution, Limits, MimeBundle, Output, Recovery};
 use serde_json::Value;
 
@@ -39,8 +41,22 @@ pub(crate) fn observation(outputs: &[Output], execution: Execution, limits: Limi
         }
         _ => {}
     }
+    let text = overwritten(&text);
     let text = text.trim_end();
     if text.is_empty() { "[The program ran without output.]".to_owned() } else { text.to_owned() }
+}
+
+/// Lines as a terminal leaves them: what follows a carriage return stands over what was there. A progress bar is read
+/// once.
+fn overwritten(text: &str) -> Cow<'_, str> {
+    if !text.contains('\r') {
+        return Cow::Borrowed(text);
+    }
+    let last = |line: &str| {
+        let (line, end) = line.strip_suffix('\n').map_or((line, ""), |line| (line, "\n"));
+        format!("{}{end}", line.trim_end_matches('\r').rsplit('\r').next().unwrap_or_default())
+    };
+    Cow::Owned(text.split_inclusive('\n').map(last).collect())
 }
 
 /// The outputs that are still to be seen at the end: without those that were cleared, and each display in its last form.

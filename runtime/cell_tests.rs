@@ -80,6 +80,12 @@ fn a_short_traceback_is_whole_and_a_long_one_keeps_the_programs_frames() {
 }
 
 #[test]
+fn of_a_progress_bar_the_last_state_is_read() {
+    let bar = [stdout("a\r\n 10 %\r 50"), stdout(" %\r100 %\r"), stdout("\nb")];
+    assert_eq!(read(&bar, Execution::Ok), "a\n100 %\nb");
+}
+
+#[test]
 fn limits_are_said() {
     let interrupted = read(&[stdout("working")], Execution::Interrupted);
     assert_eq!(interrupted, "working\n[The program was interrupted; it may run for 30 s. Variables are kept.]");

@@ -136,6 +136,9 @@ impl Driver {
             let calls = Arc::new(Calls(self.events.clone()));
             request = request.with_tools(HostTools::new(self.agent.gate.clone(), calls, id.clone())?);
         }
+        if let Some(input) = &self.agent.input {
+            request = request.with_input(Arc::clone(input));
+        }
         let mut events = interpreter.execute(request);
         while let Some(event) = events.next().await {
             match event? {

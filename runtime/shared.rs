@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use glassbox_model::ChatModel;
-use glassbox_sandbox::Backend;
+use glassbox_sandbox::{Backend, InputSource};
 use glassbox_tools::Approver;
 
 /// A part of an agent, by value (`MyModel`), shared (`Arc<MyModel>`) or shared and of unknown type
@@ -47,4 +47,4 @@ macro_rules! shared {
     )*};
 }
 
-shared!(ChatModel, Backend, Approver);
+shared!(ChatModel, Backend, Approver, InputSource);

@@ -1,5 +1,6 @@
 //! From settings to an agent: the model is fetched and loaded, the tools are put behind their approver.
 
+use std::io::IsTerminal as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -54,6 +55,9 @@ pub(crate) async fn prepare(settings: Settings, ui: &mut Ui) -> Result<Prepared,
         settings.tools
     };
     let mut builder = Agent::builder(model).registry(tools).tool_choice(settings.tool_choice);
+    if std::io::stdin().is_terminal() && std::io::stderr().is_terminal() {
+        builder = builder.input(ask::AskedInput(asker.clone()));
+    }
     builder = match settings.approvals {
         Approvals::Auto => builder.approver(AutoApprover),
         Approvals::Ask => builder.approver(ask::approver(asker)),

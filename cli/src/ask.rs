@@ -1,12 +1,14 @@
-//! Questions to the person while a turn runs: may this call run, and what is this tool's result.
+//! Questions to the person while a turn runs: may this call run, what is this tool's result, what is the line that a
+//! program asks for.
 //!
-//! Approver and manual tools run inside the turn; the terminal belongs to the loop that shows it. So a question goes
+//! Approver, manual tools and programs run inside the turn; the terminal belongs to the loop that shows it. So a question goes
 //! through a channel to that loop, which first shows what has happened so far and then asks.
 
 use std::time::Duration;
 
 use async_trait::async_trait;
 use glassbox::AskApprover;
+use glassbox::sandbox::InputSource;
 use glassbox::tools::{
     Approval, ApprovalRequest, Registry, SpecError, Tool, ToolContext, ToolError, ToolHints, ToolOutput, ToolSpec,
 };
@@ -30,6 +32,15 @@ pub(crate) enum Question {
         arguments: Value,
         /// What the person typed.
         answer: oneshot::Sender<String>,
+    },
+    /// What does `input()` give?
+    Line {
+        /// What the program says before it.
+        prompt: String,
+        /// The program asks for a password.
+        hidden: bool,
+        /// What the person typed; `None` at the end of the input.
+        answer: oneshot::Sender<Option<String>>,
     },
 }
 
@@ -61,6 +72,17 @@ pub(crate) fn approver(asker: Asker) -> AskApprover {
             answer.unwrap_or_else(|| Approval::Deny { reason: "the question was left without an answer".to_owned() })
         }
     })
+}
+
+/// Answers `input()` of the model's programs by asking the person.
+pub(crate) struct AskedInput(pub(crate) Asker);
+
+#[async_trait]
+impl InputSource for AskedInput {
+    async fn line(&self, prompt: &str, hidden: bool) -> Option<String> {
+        let prompt = prompt.to_owned();
+        self.0.ask(|answer| Question::Line { prompt, hidden, answer }).await.flatten()
+    }
 }
 
 /// Why a manual tool has no result.

@@ -127,6 +127,8 @@ impl Transcript {
     }
 
     fn finished(&mut self, ui: &mut Ui, stop: StopReason, usage: &TurnUsage, timings: &TurnTimings) {
+        // A program that was cancelled has no end of its own.
+        self.printed.end(ui);
         ui.clear_status();
         // What a cancelled generation cost is not known.
         if stop != StopReason::Cancelled && (ui.err_terminal() || ui.show().verbose > 0) {
@@ -193,6 +195,12 @@ impl Printed {
                 self.end_line(ui);
             }
         }
+        if !self.line.is_empty() {
+            // A line that grows, such as a progress bar, shows its end.
+            let last = self.line.rsplit('\r').find(|part| !part.is_empty()).unwrap_or_default();
+            let skipped = last.chars().count().saturating_sub(60);
+            ui.status(&printable(&format!("← {}", last.chars().skip(skipped).collect::<String>())));
+        }
     }
 
     fn end_line(&mut self, ui: &mut Ui) {
@@ -202,7 +210,9 @@ impl Printed {
         }
         if self.shown < MOST_PRINTED || ui.show().verbose > 0 {
             self.shown += 1;
-            output_line(ui, line.trim_end_matches(['\n', '\r']));
+            // As on a terminal: what follows a carriage return stands over what was there, as a progress bar does.
+            let line = line.trim_end_matches(['\n', '\r']);
+            output_line(ui, line.rsplit('\r').next().unwrap_or_default());
         } else {
             self.hidden += 1;
         }
@@ -210,8 +220,9 @@ impl Printed {
 
     fn end(&mut self, ui: &mut Ui) {
         self.end_line(ui);
-        if self.hidden > 0 {
-            dim(ui, &format!("  … ({} more lines; -v shows all)", self.hidden));
+        let hidden = std::mem::take(&mut self.hidden);
+        if hidden > 0 {
+            dim(ui, &format!("  … ({hidden} more lines; -v shows all)"));
         }
     }
 }

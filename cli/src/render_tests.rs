@@ -167,6 +167,9 @@ fn what_a_program_prints_comes_in_lines_and_of_many_the_first() {
     let ended = || {
         event(json!({"type": "code_finished", "id": "call-1", "execution": "ok", "observation": "…", "elapsed_ms": 1}))
     };
+    // A program that is cancelled in the middle of a line has shown it.
+    assert_eq!(screen(&[printed("123"), finished(StopReason::Cancelled)], 0), "← 123\ncancelled\n");
+    assert_eq!(screen(&[printed(" 1 %\r50 %"), printed("\r99 %\r\n"), ended()], 0), "← 99 %\n");
     let pieces = [printed("a"), printed("b\n\nc"), ended()];
     assert_eq!(screen(&pieces, 0), "← ab\n← \n← c\n");
     let many: String = (0..100).map(|n| format!("{n}\n")).collect();

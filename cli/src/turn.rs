@@ -149,6 +149,21 @@ async fn answer(
             // Gone only where the turn was cancelled meanwhile.
             let _ = answer.send(approval);
         }
+        Question::Line { prompt, hidden, answer } => {
+            // A terminal that shows what is typed is no place for a password without a word.
+            let shown = if hidden { "(it is shown as you type) " } else { "" };
+            let prompt = if prompt.trim().is_empty() { "the program asks for a line: " } else { &prompt };
+            let question = format!("{shown}{}", printable(prompt));
+            let line = loop {
+                match input.answer(&question, ui).await? {
+                    Line::Text(line) => break Some(line),
+                    Line::Interrupted => return Ok(Answered::Interrupted),
+                    Line::Unusable(problem, hint) => ui.warn(&problem, hint),
+                    Line::End => break None,
+                }
+            };
+            let _ = answer.send(line);
+        }
         Question::Result { name, arguments, answer } => {
             let question = format!("result of {}: ", printable(&call_text(&name, &arguments)));
             let result = loop {

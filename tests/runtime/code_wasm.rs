@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use futures::StreamExt;
 use glassbox::model::ScriptedModel;
 use glassbox::model::scripted::Reply;
-use glassbox::sandbox::{Output, Sandbox};
+use glassbox::sandbox::{InputSource, Output, Sandbox};
 use glassbox::{CancellationToken, CodeRecord, Event, Session, TurnOptions};
 
 use crate::support::{agent, within};
@@ -34,6 +34,30 @@ fn has(text: &str, parts: &[&str]) {
     for part in parts {
         assert!(text.contains(part), "no {part:?} in:\n{text}");
     }
+}
+
+/// Knows one answer.
+struct Ada;
+
+#[async_trait::async_trait]
+impl InputSource for Ada {
+    async fn line(&self, prompt: &str, _hidden: bool) -> Option<String> {
+        (prompt == "name? ").then(|| "Ada".to_owned())
+    }
+}
+
+#[tokio::test]
+async fn a_program_that_asks_is_answered_by_the_person_where_there_is_one() {
+    let (_, observation) = fails("input('name? ')").await;
+    has(&observation, &["EOFError: nobody is there to answer `input()`; put the value into the program"]);
+    let model = ScriptedModel::new([Reply::code("print(input('name? '))\ninput('age? ')"), Reply::text("ok")]);
+    let mut session = agent(&model).interpreter(Sandbox::python().unwrap()).input(Ada).build().unwrap().session();
+    let reply = within(session.send("go")).await.unwrap();
+    let observation = &reply.code()[0].observation;
+    assert!(
+        observation.starts_with("Ada\n") && observation.contains("EOFError: there is no more input"),
+        "{observation}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use glassbox::Session;
+use glassbox::sandbox::InterpreterError;
 
 use crate::error::CliError;
 use crate::pictures::OutFolder;
@@ -33,7 +34,15 @@ pub(super) async fn list(session: &Session, ui: &mut Ui) -> Result<(), CliError>
 
 /// Saves a file of the sandbox.
 pub(super) async fn get(session: &Session, path: &str, out: &OutFolder, ui: &mut Ui) -> Result<(), CliError> {
-    let data = session.file(path).await?;
+    let data = match session.file(path).await {
+        Err(glassbox::Error::Interpreter(InterpreterError::NoFile { path })) => {
+            return Err(CliError::usage(
+                format!("no file {} in the sandbox", printable(&path)),
+                "/files shows what is there",
+            ));
+        }
+        data => data?,
+    };
     let saved = out.file(path, &data)?;
     ui.say(&format!("saved as {}", printable(&saved.display().to_string())));
     Ok(())

@@ -145,7 +145,8 @@ impl RunningCell {
             let message = "nobody is there to answer `input()`".to_owned();
             let hint = "put the values into the program";
             self.outlet.denied(DenialKind::Input, message.clone(), hint);
-            return Err(Refusal::new("input", format!("{message}: {hint}")));
+            // The guest says what to do instead.
+            return Err(Refusal::new("input", message));
         };
         self.outlet.flush();
         let line = self.wait(source.line(prompt, hidden)).await?;
