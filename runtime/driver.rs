@@ -13,13 +13,14 @@ use glassbox_model::{Delta, FinishReason, InterpreterNotes, Message, ModelError,
 use glassbox_tools::ToolSpec;
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio_util::sync::CancellationToken;
+use tracing::{Instrument, Span, field};
 
 use crate::agent::AgentInner;
 use crate::code_session::CodeSession;
 use crate::machine::INTERPRETER;
 use crate::runaway::Runaway;
 use crate::turn::{Turn, lock};
-use crate::{Action, Error, Event, Session, Step, TurnOptions};
+use crate::{Action, Error, Event, Session, Step, StopReason, TurnOptions};
 
 /// The least temperature of the reply after a program that failed and was sent again unchanged: at 0 the same program
 /// would come until no repair is left. Of 0.5 to 1.0, the 1.5B of Qwen2.5 Coder gets away from most of its faults here.
@@ -84,14 +85,46 @@ impl Driver {
 
     /// Runs the turn to its end.
     pub(crate) async fn run(self) -> Result<(), Error> {
-        let result = self.steps().await;
-        if result.is_err() {
-            lock(&self.turn).fail();
+        let span = self.span();
+        let result = self.steps().instrument(span.clone()).await;
+        match &result {
+            Ok(stop) => {
+                let usage = lock(&self.turn).usage();
+                // The convention has an array of them.
+                span.record("gen_ai.response.finish_reasons", field::debug([stop.name()]));
+                span.record("gen_ai.usage.input_tokens", usage.prompt_tokens);
+                span.record("gen_ai.usage.output_tokens", usage.completion_tokens);
+                span.record("gen_ai.usage.cache_read.input_tokens", usage.reused_tokens);
+            }
+            Err(error) => {
+                lock(&self.turn).fail();
+                span.record("otel.status_code", "ERROR");
+                span.record("error.type", error.kind());
+            }
         }
-        result
+        result.map(|_| ())
     }
 
-    async fn steps(&self) -> Result<(), Error> {
+    /// The span of the turn, "invoke agent" of OpenTelemetry's semantic conventions for generative AI; generations, tools
+    /// and programs are within it: <https://opentelemetry.io/docs/specs/semconv/gen-ai/gen-ai-agent-spans/>.
+    fn span(&self) -> Span {
+        tracing::info_span!(
+            "invoke_agent",
+            otel.name = "invoke_agent",
+            otel.kind = "internal",
+            otel.status_code = field::Empty,
+            gen_ai.operation.name = "invoke_agent",
+            gen_ai.provider.name = "glassbox",
+            gen_ai.request.model = %self.agent.model.info().name,
+            gen_ai.response.finish_reasons = field::Empty,
+            gen_ai.usage.input_tokens = field::Empty,
+            gen_ai.usage.output_tokens = field::Empty,
+            "gen_ai.usage.cache_read.input_tokens" = field::Empty,
+            "error.type" = field::Empty,
+        )
+    }
+
+    async fn steps(&self) -> Result<StopReason, Error> {
         self.admit().await?;
         loop {
             let step = lock(&self.turn).machine.step();
@@ -104,7 +137,7 @@ impl Driver {
                         (turn.usage(), turn.timings())
                     };
                     self.tell(Event::Finished { stop, usage, timings });
-                    return Ok(());
+                    return Ok(stop);
                 }
             }
         }

@@ -70,6 +70,21 @@ impl From<ModelError> for Error {
 }
 
 impl Error {
+    /// In one word, for traces.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Self::ContextOverflow { .. } => "context_overflow",
+            Self::Model(error) => error.kind(),
+            Self::NoInterpreter => "no_interpreter",
+            Self::Interpreter(_) => "interpreter",
+            Self::Tool(_) => "tool",
+            Self::UnknownChoice { .. } => "unknown_choice",
+            Self::SavedSession { .. } => "saved_session",
+            Self::NothingToCall => "nothing_to_call",
+            Self::IncompleteReply { .. } => "incomplete_reply",
+        }
+    }
+
     /// What to do now, where there is something.
     pub fn hint(&self) -> Option<String> {
         match self {

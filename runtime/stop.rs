@@ -27,6 +27,18 @@ impl StopReason {
     pub fn is_done(self) -> bool {
         self == Self::Done
     }
+
+    /// In one word, as its JSON has it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::MaxTurns => "max_turns",
+            Self::Length => "length",
+            Self::ContextFull => "context_full",
+            Self::Cancelled => "cancelled",
+            Self::Repetition => "repetition",
+        }
+    }
 }
 
 impl std::fmt::Display for StopReason {

@@ -218,6 +218,41 @@ async fn settings_reach_the_model() {
 }
 
 #[tokio::test]
+async fn several_replies_to_one_question_have_their_numbers_and_one_prompt() {
+    let script = || vec![Reply::text("red"), Reply::call("weather", json!({ "city": "北京" })), Reply::text("blue")];
+    let server = start(script()).await;
+    let asked = json!({ "n": 3, "seed": 7, "tools": weather() });
+    let whole: Value = server.post(&ask(asked)).await.json().await.unwrap();
+    let choices = whole["choices"].as_array().unwrap();
+    let read: Vec<_> =
+        choices.iter().map(|c| (c["index"].as_u64().unwrap(), c["finish_reason"].as_str().unwrap())).collect();
+    assert_eq!(read, [(0, "stop"), (1, "tool_calls"), (2, "stop")], "{whole}");
+    assert_eq!((&choices[0]["message"]["content"], &choices[2]["message"]["content"]), (&json!("red"), &json!("blue")));
+    let seeds: Vec<_> = server.model.requests().iter().map(|request| request.sampling.seed).collect();
+    assert_eq!(seeds, [Some(7), Some(8), Some(9)]);
+
+    let server = start(script()).await;
+    let options = json!({ "include_usage": true });
+    let streamed = ask(json!({ "n": 3, "seed": 7, "tools": weather(), "stream": true, "stream_options": options }));
+    let chunks = server.chunks(&streamed).await;
+    let of = |index: u64| {
+        let choices = chunks.iter().flat_map(|chunk| chunk["choices"].as_array().unwrap());
+        choices.filter(move |choice| choice["index"] == index).collect::<Vec<_>>()
+    };
+    for (index, content, reason) in [(0, "red", "stop"), (1, "", "tool_calls"), (2, "blue", "stop")] {
+        let texts = of(index).iter().filter_map(|c| c["delta"]["content"].as_str()).collect::<String>();
+        assert_eq!(
+            (texts.as_str(), &of(index).last().unwrap()["finish_reason"]),
+            (content, &json!(reason)),
+            "{chunks:?}"
+        );
+    }
+    assert_eq!(of(1)[1]["delta"]["tool_calls"][0]["index"], 0);
+    assert_eq!(chunks.last().unwrap()["usage"], whole["usage"]);
+    assert_eq!(chunks.iter().filter(|chunk| !chunk["usage"].is_null()).count(), 1);
+}
+
+#[tokio::test]
 async fn wrong_requests_are_refused_with_the_member_that_is_wrong() {
     let server = start(Vec::new()).await;
     let image = json!([{ "role": "user", "content": [{ "type": "image_url", "image_url": { "url": "x" } }] }]);
@@ -241,7 +276,8 @@ async fn wrong_requests_are_refused_with_the_member_that_is_wrong() {
             json!("tools[0]"),
             Value::Null,
         ),
-        (json!({ "n": 2 }), StatusCode::BAD_REQUEST, json!("n"), json!("unsupported_parameter")),
+        (json!({ "n": 0 }), StatusCode::BAD_REQUEST, json!("n"), Value::Null),
+        (json!({ "n": 17 }), StatusCode::BAD_REQUEST, json!("n"), Value::Null),
         (json!({ "top_logprobs": 2 }), StatusCode::BAD_REQUEST, json!("top_logprobs"), Value::Null),
         (json!({ "logprobs": true, "top_logprobs": 21 }), StatusCode::BAD_REQUEST, json!("top_logprobs"), Value::Null),
         (json!({ "logit_bias": { "x": 1 } }), StatusCode::BAD_REQUEST, json!("logit_bias"), Value::Null),

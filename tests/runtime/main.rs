@@ -22,5 +22,6 @@ mod faults;
 mod runaway;
 mod saved;
 mod sessions;
+mod spans;
 mod support;
 mod turns;

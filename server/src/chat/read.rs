@@ -17,9 +17,24 @@ const MAX_TOOLS: usize = 512;
 /// Likeliest tokens beside each, as OpenAI has it.
 const MAX_TOP_LOGPROBS: u32 = 20;
 
+/// Replies of one request.
+const MAX_REPLIES: u32 = 16;
+
+/// How many replies are asked for.
+pub(super) fn replies(n: Option<u32>) -> Result<usize, ApiError> {
+    match n.unwrap_or(1) {
+        n @ 1..=MAX_REPLIES => Ok(n as usize),
+        n => {
+            Err(ApiError::invalid("n", format!("a request has at least one reply and at most {MAX_REPLIES}, not {n}")))
+        }
+    }
+}
+
 /// The model's request. `defaults` is what the caller left out.
 pub(super) fn read(request: ChatRequest, defaults: &Sampling) -> Result<Request, ApiError> {
-    refuse_unsupported(&request)?;
+    if request.max_completion_tokens.or(request.max_tokens) == Some(0) {
+        return Err(ApiError::invalid("max_completion_tokens", "a reply has at least one token"));
+    }
     let tools = tools(request.tools.unwrap_or_default())?;
     let tool_choice = tool_choice(request.tool_choice, &tools)?;
     Ok(Request {
@@ -35,17 +50,6 @@ pub(super) fn read(request: ChatRequest, defaults: &Sampling) -> Result<Request,
         next_call: 1,
         ..Request::default()
     })
-}
-
-fn refuse_unsupported(request: &ChatRequest) -> Result<(), ApiError> {
-    let unsupported = |param, what| Err(ApiError::unsupported(param, what));
-    if request.n.is_some_and(|n| n != 1) {
-        return unsupported("n", "more than one reply");
-    }
-    if request.max_completion_tokens.or(request.max_tokens) == Some(0) {
-        return Err(ApiError::invalid("max_completion_tokens", "a reply has at least one token"));
-    }
-    Ok(())
 }
 
 fn format(format: Option<Value>) -> Result<ReplyFormat, ApiError> {

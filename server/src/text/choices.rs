@@ -3,7 +3,7 @@
 use glassbox_model::TokenLogprob;
 
 use crate::piece::Piece;
-use crate::wire::{Likely, PromptDetails, TextChoice, TextLogprobs, Usage};
+use crate::wire::{Likely, TextChoice, TextLogprobs, Usage};
 
 use super::read::Asked;
 
@@ -72,14 +72,7 @@ impl Choices {
 
     /// A prompt counts once, however many texts it has.
     fn count(&mut self, index: usize, usage: Usage) {
-        let total = &mut self.usage;
-        if index.checked_rem(self.each) == Some(0) {
-            total.prompt_tokens = total.prompt_tokens.saturating_add(usage.prompt_tokens);
-            let PromptDetails { cached_tokens } = &mut total.prompt_tokens_details;
-            *cached_tokens = cached_tokens.saturating_add(usage.prompt_tokens_details.cached_tokens);
-        }
-        total.completion_tokens = total.completion_tokens.saturating_add(usage.completion_tokens);
-        total.total_tokens = total.prompt_tokens.saturating_add(total.completion_tokens);
+        self.usage.add(usage, index.checked_rem(self.each) == Some(0));
     }
 
     /// Of all texts.

@@ -17,17 +17,17 @@ pub struct Completion {
     pub model: String,
     /// Same for the same weights.
     pub system_fingerprint: String,
-    /// One.
+    /// One, or `n`.
     pub choices: Vec<Choice>,
     /// Tokens.
     pub usage: Usage,
 }
 
-/// The reply in it.
+/// A reply in it.
 #[derive(Debug, Clone, Serialize)]
 pub struct Choice {
-    /// 0.
-    pub index: u32,
+    /// Which of the replies, from 0.
+    pub index: usize,
     /// The reply.
     pub message: ReplyMessage,
     /// `stop`, `length` or `tool_calls`.
@@ -77,6 +77,19 @@ impl From<glassbox_model::Usage> for Usage {
     }
 }
 
+impl Usage {
+    /// Adds those of another reply. The prompt of several replies counts once: `first` says whether this one has it.
+    pub(crate) fn add(&mut self, usage: Self, first: bool) {
+        if first {
+            self.prompt_tokens = self.prompt_tokens.saturating_add(usage.prompt_tokens);
+            let PromptDetails { cached_tokens } = &mut self.prompt_tokens_details;
+            *cached_tokens = cached_tokens.saturating_add(usage.prompt_tokens_details.cached_tokens);
+        }
+        self.completion_tokens = self.completion_tokens.saturating_add(usage.completion_tokens);
+        self.total_tokens = self.prompt_tokens.saturating_add(self.completion_tokens);
+    }
+}
+
 /// More on the prompt's tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct PromptDetails {
@@ -107,8 +120,8 @@ pub struct Chunk {
 /// The piece in it.
 #[derive(Debug, Clone, Serialize)]
 pub struct ChunkChoice {
-    /// 0.
-    pub index: u32,
+    /// Which of the replies, from 0.
+    pub index: usize,
     /// What is new.
     pub delta: ChunkDelta,
     /// In the last chunk of the reply.

@@ -47,7 +47,7 @@ const left = await client.chat.completions.create({ model, messages, stream: tru
 for await (const _ of left) break;
 
 await assert.rejects(client.chat.completions.create({ model: "other", messages }), OpenAI.NotFoundError);
-await assert.rejects(client.chat.completions.create({ model, messages, n: 2 }), (error) => error.param === "n" && error instanceof OpenAI.BadRequestError);
+await assert.rejects(client.chat.completions.create({ model, messages, n: 17 }), (error) => error.param === "n" && error instanceof OpenAI.BadRequestError);
 const stranger = new OpenAI({ baseURL: process.argv[2], apiKey: "wrong", maxRetries: 0 });
 await assert.rejects(stranger.models.list(), OpenAI.AuthenticationError);
 console.log("ok");

@@ -85,6 +85,22 @@ pieces = [chunk.choices[0].text for chunk in client.completions.create(model=MOD
 assert "".join(pieces) == plain.choices[0].text, pieces
 
 
+# Several replies to one question.
+several = client.chat.completions.create(model=MODEL, messages=QUESTION, n=3, temperature=1, seed=7, max_tokens=8)
+assert [choice.index for choice in several.choices] == [0, 1, 2]
+assert len({choice.message.content for choice in several.choices}) > 1, several
+streamed, usage = {}, None
+for chunk in client.chat.completions.create(
+    model=MODEL, messages=QUESTION, n=3, temperature=1, seed=7, max_tokens=8, stream=True,
+    stream_options={"include_usage": True},
+):
+    usage = chunk.usage or usage
+    for choice in chunk.choices:
+        streamed[choice.index] = streamed.get(choice.index, "") + (choice.delta.content or "")
+assert [streamed[index] for index in range(3)] == [choice.message.content for choice in several.choices]
+assert (usage.prompt_tokens, usage.completion_tokens) == (several.usage.prompt_tokens, several.usage.completion_tokens)
+
+
 def refused(kind, **more):
     try:
         client.with_options(max_retries=0, **more.pop("options", {})).chat.completions.create(
@@ -96,7 +112,7 @@ def refused(kind, **more):
 
 
 assert refused(openai.NotFoundError, model="other").code == "model_not_found"
-assert refused(openai.BadRequestError, n=2).param == "n"
+assert refused(openai.BadRequestError, n=17).param == "n"
 assert refused(openai.BadRequestError, messages=[{"role": "user", "content": "word " * 5000}]).code == "context_length_exceeded"
 assert refused(openai.AuthenticationError, options={"api_key": "wrong"}).code == "invalid_api_key"
 print("ok")

@@ -1,0 +1,102 @@
+//! What a turn leaves in the traces.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::sync::{Arc, Mutex};
+
+use glassbox::TurnOptions;
+use glassbox::model::scripted::{Reply, ScriptedModel};
+use serde_json::json;
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record};
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+use tracing_subscriber::registry::LookupSpan;
+
+use crate::support::{session, within};
+
+type Fields = BTreeMap<&'static str, String>;
+
+/// Keeps the fields of spans that have closed, and the name of the span that each is in as `parent`.
+#[derive(Clone, Default)]
+struct Kept(Arc<Mutex<Vec<Fields>>>);
+
+struct Writing<'a>(&'a mut Fields);
+
+impl Visit for Writing<'_> {
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        self.0.insert(field.name(), format!("{value:?}"));
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.0.insert(field.name(), value.to_owned());
+    }
+}
+
+impl<S: tracing::Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Kept {
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
+        let span = context.span(id).unwrap();
+        let mut fields = Fields::from([("name", span.name().to_owned())]);
+        fields.extend(span.parent().map(|parent| ("parent", parent.name().to_owned())));
+        attributes.record(&mut Writing(&mut fields));
+        span.extensions_mut().insert(fields);
+    }
+
+    fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {
+        let span = context.span(id).unwrap();
+        values.record(&mut Writing(span.extensions_mut().get_mut::<Fields>().unwrap()));
+    }
+
+    fn on_close(&self, id: Id, context: Context<'_, S>) {
+        let fields = context.span(&id).unwrap().extensions_mut().remove::<Fields>().unwrap();
+        self.0.lock().unwrap().push(fields);
+    }
+}
+
+/// Keeps the spans of this thread; a test's turns run on it.
+fn kept() -> (Kept, tracing::subscriber::DefaultGuard) {
+    let kept = Kept::default();
+    let guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(kept.clone()));
+    (kept, guard)
+}
+
+#[tokio::test]
+async fn a_turn_is_a_span_around_its_tools_with_opentelemetrys_names() {
+    let (kept, _guard) = kept();
+    let model = ScriptedModel::new([Reply::call("track", json!({"symbol": "10111"})), Reply::text("12412")]);
+    let reply = within(session(&model).send("go")).await.unwrap();
+    let spans = kept.0.lock().unwrap().clone();
+    let turn = spans.iter().find(|span| span["name"] == "invoke_agent").expect("a turn");
+    let usage = reply.usage();
+    for (name, wanted) in [
+        ("gen_ai.operation.name", "invoke_agent".to_owned()),
+        ("gen_ai.provider.name", "glassbox".to_owned()),
+        ("gen_ai.request.model", "scripted".to_owned()),
+        ("gen_ai.response.finish_reasons", "[\"done\"]".to_owned()),
+        ("gen_ai.usage.input_tokens", usage.prompt_tokens.to_string()),
+        ("gen_ai.usage.output_tokens", usage.completion_tokens.to_string()),
+    ] {
+        assert_eq!(turn.get(name), Some(&wanted), "{name} in {turn:?}");
+    }
+    assert!(!turn.contains_key("error.type") && !turn.contains_key("parent"), "{turn:?}");
+    let generations = spans.iter().filter(|span| span["name"] == "inference");
+    assert_eq!(generations.map(|span| span["parent"].as_str()).collect::<Vec<_>>(), ["invoke_agent"; 2]);
+    let tool = spans.iter().find(|span| span["name"] == "execute_tool").expect("a tool");
+    assert_eq!((tool["parent"].as_str(), tool["gen_ai.tool.name"].as_str()), ("invoke_agent", "track"));
+}
+
+#[tokio::test]
+async fn a_turn_that_fails_or_is_cancelled_says_so_in_its_span() {
+    let (kept, _guard) = kept();
+    within(session(&ScriptedModel::new([])).send("go")).await.unwrap_err();
+    let options = TurnOptions::new();
+    let cancellation = glassbox::CancellationToken::new();
+    cancellation.cancel();
+    let model = ScriptedModel::new([Reply::text("never")]);
+    within(session(&model).send_with("go", options.cancellation(cancellation))).await.unwrap();
+    let spans = kept.0.lock().unwrap().clone();
+    let turns: Vec<&Fields> = spans.iter().filter(|span| span["name"] == "invoke_agent").collect();
+    assert_eq!(turns.len(), 2, "{spans:?}");
+    assert_eq!(turns[0]["otel.status_code"], "ERROR");
+    assert!(turns[0].contains_key("error.type"), "{:?}", turns[0]);
+    assert_eq!(turns[1]["gen_ai.response.finish_reasons"], "[\"cancelled\"]");
+}
