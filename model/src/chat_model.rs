@@ -87,7 +87,7 @@ pub struct ModelInfo {
     pub name: String,
     /// Same for the same weights and vocabulary; recorded with raw tokens and saved KV.
     pub fingerprint: String,
-    /// The dialect it is spoken to in: `chatglm3`, `hermes`, `generic`, …
+    /// The dialect it is spoken to in: `chatglm3`, `glm4`, `hermes`, `generic`, …
     pub dialect: String,
     /// Such as `qwen2`, `chatglm`; empty when unknown.
     pub architecture: String,

@@ -152,7 +152,7 @@ pub(crate) struct AgentArgs {
     /// `scripted:FILE` replays a script. MODEL_PATH is read too
     #[arg(short, long, global = true, env = "GLASSBOX_MODEL", value_name = "MODEL", help_heading = "Model")]
     pub(crate) model: Option<String>,
-    /// The chat format, where the one read from the model file is wrong: chatglm3, hermes, generic
+    /// The chat format, where the one read from the model file is wrong: chatglm3, glm4, hermes, generic
     #[arg(long, global = true, value_name = "NAME", help_heading = "Model")]
     pub(crate) dialect: Option<String>,
     /// A LoRA adapter (GGUF) made for the model, with its strength, 1 where left out

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use super::chatglm3::{ChatGlm3, ids};
 use super::generic::{Frame, Generic};
+use super::glm4::Glm4;
 use super::hermes::Hermes;
 use super::{Choice, DialectError};
 use crate::{Metadata, Vocab};
 
 /// The names that [`by_name`] knows.
-pub const NAMES: [&str; 3] = ["chatglm3", "hermes", "generic"];
+pub const NAMES: [&str; 4] = ["chatglm3", "glm4", "hermes", "generic"];
 
 /// Finds the dialect of a model from its architecture, vocabulary and chat template. Where nothing fits, `generic` is
 /// chosen and the notes say so.
@@ -26,6 +27,11 @@ pub fn detect(vocab: &dyn Vocab, metadata: &Metadata) -> Result<Choice, DialectE
             ));
         }
         return Ok(Choice { dialect: Arc::new(ChatGlm3::new(vocab)?), notes });
+    }
+    if is_glm4(metadata)
+        && let Ok(glm4) = Glm4::new(vocab)
+    {
+        return Ok(Choice { dialect: Arc::new(glm4), notes: Vec::new() });
     }
     let template = metadata.chat_template.as_deref().unwrap_or_default();
     let chatml = vocab.special("<|im_start|>").is_some() && vocab.special("<|im_end|>").is_some();
@@ -102,11 +108,19 @@ fn frame_text(frame: Frame) -> &'static str {
 pub fn by_name(name: &str, vocab: &dyn Vocab, metadata: &Metadata) -> Result<Choice, DialectError> {
     let dialect: Arc<dyn super::Dialect> = match name {
         "chatglm3" => Arc::new(ChatGlm3::new(vocab)?),
+        "glm4" => Arc::new(Glm4::new(vocab)?),
         "hermes" => Arc::new(Hermes::new(vocab, metadata)?),
         "generic" => Arc::new(Generic::new(vocab, metadata)?),
         _ => return Err(DialectError::Unknown { name: name.to_owned(), known: NAMES.join(", ") }),
     };
     Ok(Choice { dialect, notes: Vec::new() })
+}
+
+/// GLM-4-9B is a `chatglm` to llama.cpp, GLM-4-0414 a `glm4`; both have GLM-4's role tokens. A later model that writes its
+/// calls in tags (GLM-4.5 and on) is none.
+fn is_glm4(metadata: &Metadata) -> bool {
+    let tags = metadata.chat_template.as_deref().is_some_and(|template| template.contains("<arg_key>"));
+    matches!(metadata.architecture.as_str(), "chatglm" | "glm4") && !tags
 }
 
 /// ChatGLM3's architecture is called `chatglm`, but so is GLM-4's, whose vocabulary is another.

@@ -6,6 +6,7 @@
 pub mod chatglm3;
 pub mod detect;
 pub mod generic;
+pub mod glm4;
 pub mod hermes;
 pub mod literal;
 
@@ -23,6 +24,7 @@ use std::sync::Arc;
 pub use chatglm3::ChatGlm3;
 pub use detect::{NAMES, by_name, detect};
 pub use generic::Generic;
+pub use glm4::Glm4;
 pub use hermes::Hermes;
 
 use crate::{Delta, Request, Vocab};
@@ -124,7 +126,7 @@ pub enum DialectError {
 
 /// A chat format. Holds the ids of its specials, so it belongs to one vocabulary.
 pub trait Dialect: Send + Sync {
-    /// `chatglm3`, `hermes`, `generic`, …
+    /// `chatglm3`, `glm4`, `hermes`, `generic`, …
     fn name(&self) -> &'static str;
 
     /// Renders the conversation, up to where the model begins to write.

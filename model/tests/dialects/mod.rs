@@ -69,6 +69,30 @@ impl ByteVocab {
         Self { first_byte: 3, len: 65_024, control, user_defined: BTreeMap::new(), eos: 2, bos: None }
     }
 
+    /// With GLM-4's specials.
+    pub(crate) fn glm4() -> Self {
+        let control = [
+            "<|endoftext|>",
+            "[MASK]",
+            "[gMASK]",
+            "[sMASK]",
+            "<sop>",
+            "<eop>",
+            "<|system|>",
+            "<|user|>",
+            "<|assistant|>",
+            "<|observation|>",
+        ];
+        Self {
+            first_byte: 0,
+            len: 266,
+            control: (256..).zip(control.map(str::to_owned)).collect(),
+            user_defined: BTreeMap::new(),
+            eos: 256,
+            bos: None,
+        }
+    }
+
     /// Without any chat tokens.
     pub(crate) fn plain() -> Self {
         Self {

@@ -8,12 +8,15 @@
 //! Only the 8K chat model was trained on tools; the Base and 32K models were not.
 
 mod body;
-mod parser;
+pub(super) mod parser;
 mod render;
 
-use super::grammar::chatglm3::grammar;
+use super::grammar::chatglm3::{RunForm, grammar};
+use super::reply::INTERPRETER;
 use super::{Dialect, DialectError, Grammar, OutputParser, Piece};
 use crate::{Request, Vocab};
+
+use parser::{Form, Parser};
 
 /// Ids of ChatGLM3's specials, the same in every ChatGLM3 model.
 pub(crate) mod ids {
@@ -79,7 +82,13 @@ impl Dialect for ChatGlm3 {
     }
 
     fn parser(&self, request: &Request) -> Box<dyn OutputParser> {
-        Box::new(parser::Parser::new(request))
+        let form = Form {
+            ends: (ids::SYSTEM..=ids::OBSERVATION).chain([ids::EOS]).collect(),
+            programs: &[INTERPRETER],
+            training_date: true,
+            program_hint: "after the line `interpreter` comes ```python\\nPROGRAM\\n```",
+        };
+        Box::new(Parser::new(request, form))
     }
 
     fn stop_tokens(&self) -> Vec<u32> {
@@ -87,6 +96,6 @@ impl Dialect for ChatGlm3 {
     }
 
     fn grammar(&self, request: &Request) -> Result<Option<Grammar>, DialectError> {
-        grammar(request)
+        grammar(request, RunForm::ChatGlm3, ids::ASSISTANT)
     }
 }

@@ -1,4 +1,4 @@
-//! The model's reply, character by character.
+//! The model's reply, character by character: ChatGLM3's, and GLM-4's, which has the same runs.
 //!
 //! A reply is one or more runs with `<|assistant|>` between them. A run begins with a metadata line:
 //!
@@ -15,7 +15,6 @@
 use glassbox_tools::CallId;
 
 use super::body::{self, Fence, Item};
-use super::ids;
 use crate::dialect::json_calls::reading;
 use crate::dialect::literal;
 use crate::dialect::reply::{INTERPRETER, Reply};
@@ -31,7 +30,21 @@ const MAX_UNDECIDED: usize = 256;
 /// What the model writes where its training date belongs, and what it stands for (from ChatGLM3's own post-processing).
 const TRAINING_DATE: (&str, &str) = ("[[训练时间]]", "2023年");
 
-pub(super) struct Parser {
+/// In what the replies of the models with such runs differ.
+#[derive(Debug, Clone)]
+pub(in crate::dialect) struct Form {
+    /// Specials that end a run.
+    pub(in crate::dialect) ends: Vec<u32>,
+    /// First lines of a program.
+    pub(in crate::dialect) programs: &'static [&'static str],
+    /// `[[训练时间]]` is the training date.
+    pub(in crate::dialect) training_date: bool,
+    /// How a program is written, for a model that wrote none.
+    pub(in crate::dialect) program_hint: &'static str,
+}
+
+pub(in crate::dialect) struct Parser {
+    form: Form,
     tools: Vec<String>,
     reply: Reply,
     run: Run,
@@ -71,8 +84,9 @@ impl Default for Run {
 }
 
 impl Parser {
-    pub(super) fn new(request: &Request) -> Self {
+    pub(in crate::dialect) fn new(request: &Request, form: Form) -> Self {
         Self {
+            form,
             tools: request.tools.iter().map(|tool| tool.name.clone()).collect(),
             reply: Reply::new(request.next_call),
             run: Run::default(),
@@ -81,6 +95,10 @@ impl Parser {
 
     fn is_tool(&self, name: &str) -> bool {
         self.tools.iter().any(|tool| tool.trim() == name)
+    }
+
+    fn is_program(&self, name: &str) -> bool {
+        self.form.programs.contains(&name)
     }
 
     fn step(&mut self, c: char) {
@@ -124,7 +142,7 @@ impl Parser {
                         return;
                     }
                 }
-                prose_char(c, held, &mut self.reply);
+                prose_char(c, held, self.form.training_date, &mut self.reply);
             }
             Run::Json(held) => {
                 held.push(c);
@@ -153,7 +171,7 @@ impl Parser {
             self.run = Run::Prose { begun: false, held: String::new() };
         } else if self.is_tool(metadata) {
             self.begin_call(metadata.to_owned(), "");
-        } else if metadata == INTERPRETER {
+        } else if self.is_program(metadata) {
             let id = self.reply.start_code();
             self.run = Run::Code { id, source: String::new(), fence: Fence::default() };
         } else if is_plausible_name(metadata) {
@@ -183,7 +201,7 @@ impl Parser {
     fn plain(&mut self, text: &str) {
         let mut held = String::new();
         for c in text.chars() {
-            prose_char(c, &mut held, &mut self.reply);
+            prose_char(c, &mut held, self.form.training_date, &mut self.reply);
         }
         self.run = Run::Prose { begun: true, held };
     }
@@ -208,8 +226,8 @@ impl Parser {
                 let after = fence.finish(&mut source);
                 self.reply.code(&id, source.get(before..).unwrap_or_default());
                 if source.trim().is_empty() {
-                    let problem = "there is no program; after the line `interpreter` comes ```python\\nPROGRAM\\n```";
-                    self.reply.malformed(Some(id), Some(INTERPRETER.to_owned()), source, problem.to_owned());
+                    let problem = format!("there is no program; {}", self.form.program_hint);
+                    self.reply.malformed(Some(id), Some(INTERPRETER.to_owned()), source, problem);
                 } else {
                     self.reply.code_ready(id, source);
                 }
@@ -231,7 +249,7 @@ impl Parser {
         if self.is_tool(metadata) {
             let id = self.reply.start_call(metadata);
             self.end_call(metadata.to_owned(), id, String::new());
-        } else if metadata == INTERPRETER {
+        } else if self.is_program(metadata) {
             self.first_line(line.to_owned());
             self.end_run();
         } else {
@@ -293,7 +311,7 @@ impl OutputParser for Parser {
         match chunk {
             Chunk::Text(text) => text.chars().for_each(|c| self.step(c)),
             // A role token parts two runs; the others stand for nothing.
-            Chunk::Special(ids::SYSTEM..=ids::OBSERVATION | ids::EOS, _) => self.end_run(),
+            Chunk::Special(id, _) if self.form.ends.contains(&id) => self.end_run(),
             Chunk::Special(..) => {}
         }
         self.reply.drain(out);
@@ -306,9 +324,9 @@ impl OutputParser for Parser {
 }
 
 /// One character of prose. `held` is what may be the start of the mark for the training date.
-fn prose_char(c: char, held: &mut String, reply: &mut Reply) {
+fn prose_char(c: char, held: &mut String, has_date: bool, reply: &mut Reply) {
     let (mark, meaning) = TRAINING_DATE;
-    if held.is_empty() && c != '[' {
+    if !has_date || (held.is_empty() && c != '[') {
         reply.text(c);
         return;
     }
