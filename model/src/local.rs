@@ -17,7 +17,7 @@ use async_trait::async_trait;
 use futures::{FutureExt, StreamExt, stream};
 
 use crate::{
-    ChatModel, DeltaStream, ModelError, ModelInfo, ModelLoad, Request, TextModel, ToolChoice,
+    ChatModel, DeltaStream, ModelError, ModelInfo, ModelLoad, Request, TextModel,
     dialect::{self, Dialect, Grammar, Hesitation, OutputParser},
     engine::{Engine, EngineOptions, LlamaVocab},
     off_thread::off_thread,
@@ -180,8 +180,6 @@ struct Prepared {
     prompt: Vec<u32>,
     grammar: Option<Grammar>,
     hesitation: Option<Hesitation>,
-    /// The grammar of a reply whose call was not likely enough: it stays in words.
-    words: Option<Grammar>,
     parser: Box<dyn OutputParser>,
     stop_tokens: Vec<u32>,
     request: Request,
@@ -197,15 +195,8 @@ impl Inner {
         let grammar = self.dialect.grammar(&request)?;
         let prompt = self.prompt(&request)?;
         let parser = self.dialect.parser(&request);
-        let hesitation = self.dialect.hesitation(&request);
-        let words = match hesitation {
-            Some(_) => {
-                let tools = request.tools.clone();
-                self.dialect.grammar(&Request { tools, tool_choice: ToolChoice::Answer, ..Request::default() })?
-            }
-            None => None,
-        };
-        Ok(Prepared { prompt, grammar, hesitation, words, parser, stop_tokens: self.dialect.stop_tokens(), request })
+        let hesitation = self.dialect.hesitation(&request)?;
+        Ok(Prepared { prompt, grammar, hesitation, parser, stop_tokens: self.dialect.stop_tokens(), request })
     }
 }
 

@@ -305,20 +305,22 @@ fn models_that_write_lists_better_than_their_templates_tags_are_asked_for_lists(
 
 #[test]
 fn a_call_is_doubted_only_where_words_would_do_as_well() {
-    let asked = |request: Request| generic(None).hesitation(&request);
+    let asked = |request: Request| generic(None).hesitation(&request).unwrap();
     let offered = || Request { tools: vec![track()], ..Request::default() };
     let hesitation = asked(offered()).unwrap();
     assert!((0.0..1.0).contains(&hesitation.least), "{hesitation:?}");
     for text in ["```json\n[{", "[{\"name\"", "{\"name\"", "<tool_call>"] {
         assert!(hesitation.openers.iter().any(|opener| text.starts_with(opener)), "{text}");
     }
+    let words = generic(None).grammar(&Request { tool_choice: ToolChoice::Answer, ..offered() }).unwrap();
+    assert_eq!(hesitation.instead, words);
     assert_eq!(asked(Request::default()), None);
     assert_eq!(asked(Request { interpreter: true, ..offered() }), None);
     assert_eq!(asked(Request { format: ReplyFormat::Json, ..offered() }), None);
     for tool_choice in [ToolChoice::None, ToolChoice::Required, ToolChoice::Answer, ToolChoice::Named("track".into())] {
         assert_eq!(asked(Request { tool_choice, ..offered() }), None);
     }
-    assert_eq!(qwen().hesitation(&offered()), None);
+    assert_eq!(qwen().hesitation(&offered()).unwrap(), None);
 }
 
 #[test]

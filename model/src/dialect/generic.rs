@@ -189,10 +189,18 @@ impl Dialect for Generic {
         json_reply::grammar(request, &Style { names_call: !request.tools.is_empty(), ..self.chat.style(ARGUMENTS) })
     }
 
-    fn hesitation(&self, request: &Request) -> Option<Hesitation> {
+    fn hesitation(&self, request: &Request) -> Result<Option<Hesitation>, DialectError> {
         // A program begins with backticks too, and is no less welcome than words.
         let free = request.tool_choice == ToolChoice::Auto && request.format == ReplyFormat::Text;
         let asked = free && !request.tools.is_empty() && !request.interpreter && !self.chat.thinking;
-        asked.then(|| Hesitation { openers: ["`", "{", "[", "<tool_call>"].map(str::to_owned).into(), least: SURE })
+        if !asked {
+            return Ok(None);
+        }
+        let words = Request { tools: request.tools.clone(), tool_choice: ToolChoice::Answer, ..Request::default() };
+        Ok(Some(Hesitation {
+            openers: ["`", "{", "[", "<tool_call>"].map(str::to_owned).into(),
+            least: SURE,
+            instead: self.grammar(&words)?,
+        }))
     }
 }

@@ -66,6 +66,9 @@ pub struct Hesitation {
     pub openers: Vec<String>,
     /// A probability, from 0 to 1, by the model alone: before penalties, temperature and grammar.
     pub least: f32,
+    /// What a reply must follow that begins with something else, in place of the dialect's grammar: calls that a model makes
+    /// after all, it makes too often.
+    pub instead: Option<Grammar>,
 }
 
 /// Why a conversation cannot be rendered, or a grammar not be written.
@@ -151,8 +154,11 @@ pub trait Dialect: Send + Sync {
     fn grammar(&self, request: &Request) -> Result<Option<Grammar>, DialectError>;
 
     /// How sure the model must be to begin its reply with a call; `None` where its choice stands as it is.
-    fn hesitation(&self, _request: &Request) -> Option<Hesitation> {
-        None
+    ///
+    /// # Errors
+    /// As [`Dialect::grammar`].
+    fn hesitation(&self, _request: &Request) -> Result<Option<Hesitation>, DialectError> {
+        Ok(None)
     }
 }
 

@@ -74,8 +74,6 @@ pub struct GenerateRequest {
     pub constraint: Option<Grammar>,
     /// How likely the beginning of a call must be for the reply to begin with one.
     pub hesitation: Option<Hesitation>,
-    /// What a reply must follow, in place of `constraint`, that does not begin with a call because of `hesitation`.
-    pub words: Option<Grammar>,
     /// The most tokens to write; `None` leaves it to the context.
     pub max_tokens: Option<u32>,
     /// Sends an [`EngineEvent::Logprobs`] before each token, with so many of the likeliest.
@@ -265,8 +263,10 @@ impl Engine {
             prompt: request.prompt.len(),
             tokens: request.prompt,
             hold: request.constraint.map_or(Hold::Free, |grammar| self.hold(grammar)),
-            doubt: request.hesitation.map(|hesitation| inner.openers.doubt(&hesitation, &*inner.vocab)),
-            words: request.words.map_or(Hold::Free, |grammar| self.hold(grammar)),
+            doubt: request.hesitation.map(|hesitation| {
+                let doubt = inner.openers.doubt(&hesitation, &*inner.vocab);
+                (doubt, hesitation.instead.map_or(Hold::Free, |grammar| self.hold(grammar)))
+            }),
             sampler,
             stops,
             logprobs: request.logprobs,

@@ -72,10 +72,8 @@ pub(crate) struct Session {
     pub(crate) tokens: Vec<u32>,
     pub(crate) prompt: usize,
     pub(crate) hold: Hold,
-    /// Until the first token is chosen.
-    pub(crate) doubt: Option<Doubt>,
-    /// The grammar in place of `hold` where the doubt prevails.
-    pub(crate) words: Hold,
+    /// Until the first token is chosen; and the grammar in place of `hold` where the doubt prevails.
+    pub(crate) doubt: Option<(Doubt, Hold)>,
     pub(crate) sampler: Sampler,
     /// Tokens that end the reply, sorted.
     pub(crate) stops: Vec<u32>,
@@ -111,7 +109,8 @@ impl Session {
 
     /// Fetches the grammar where it has been compiled. True where there is nothing to wait for.
     pub(crate) fn fetch_grammar(&mut self) -> Result<bool, ModelError> {
-        Ok(self.hold.fetch()? && self.words.fetch()?)
+        let instead = self.doubt.as_mut().map_or(Ok(true), |(_, instead)| instead.fetch())?;
+        Ok(self.hold.fetch()? && instead)
     }
 
     /// Says how far the prompt is read. `held`: tokens that are in the KV cache.
@@ -143,9 +142,12 @@ impl Session {
                 return Ok(None);
             }
         }
-        let rest = self.doubt.take().and_then(|doubt| doubt.without(logits));
-        if rest.is_some() {
-            self.hold = std::mem::replace(&mut self.words, Hold::Free);
+        let mut rest = None;
+        if let Some((doubt, instead)) = self.doubt.take() {
+            rest = doubt.without(logits);
+            if rest.is_some() {
+                self.hold = instead;
+            }
         }
         let Some(token) = self.choose(rest.as_deref().unwrap_or(logits))? else { return Ok(Some(FinishReason::Stop)) };
         if let Some(most) = self.logprobs {

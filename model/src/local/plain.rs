@@ -40,7 +40,6 @@ fn prepare(inner: &Inner, request: CompletionRequest) -> Result<Prepared, ModelE
         prompt,
         grammar: None,
         hesitation: None,
-        words: None,
         parser: Box::new(Plain(Arc::clone(&inner.vocab))),
         stop_tokens: Vec::new(),
         request: Request { sampling, logprobs, max_tokens, stop, cancellation, ..Request::default() },

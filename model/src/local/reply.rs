@@ -26,7 +26,7 @@ pub(super) fn start(
     prepared: Prepared,
     asked: Instant,
 ) -> impl Stream<Item = Result<Delta, ModelError>> + Send + use<> {
-    let Prepared { prompt, grammar, hesitation, words, parser, stop_tokens, request } = prepared;
+    let Prepared { prompt, grammar, hesitation, parser, stop_tokens, request } = prepared;
     // A stop text cancels this generation, not the request.
     let cancellation = request.cancellation.child_token();
     let events = inner.engine.generate(GenerateRequest {
@@ -35,7 +35,6 @@ pub(super) fn start(
         stop_tokens,
         constraint: grammar,
         hesitation,
-        words,
         max_tokens: request.max_tokens,
         logprobs: request.logprobs,
         cancellation: cancellation.clone(),
