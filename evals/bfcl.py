@@ -89,6 +89,7 @@ def schema(given, known):
     kind = given.get("type", "string")
     made["type"] = known.get(kind, "string") if isinstance(kind, str) else "string"
     if kind == "float":
+        made["format"] = "float"
         made["description"] = (given.get("description", "") + " This is a float type value.").strip()
     # A default is for whoever reads it; its type is not always the parameter's.
     if "properties" in made:

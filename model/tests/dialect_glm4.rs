@@ -204,6 +204,24 @@ fn the_grammar_takes_what_the_model_writes_and_no_wrong_call() {
 }
 
 #[test]
+fn a_float_is_written_as_one_where_the_schema_asks_for_it() {
+    let (vocab, dialect) = (ByteVocab::glm4(), dialect());
+    let grammars = Grammars::new(&vocab);
+    let float = json!({ "type": "number", "format": "float", "minimum": 0, "maximum": 10 });
+    let area = ToolSpec::new("area", "The area under a curve.").with_parameters(json!({
+        "type": "object",
+        "properties": { "interval": { "type": "array", "items": float }, "width": { "type": "number" } },
+        "required": ["interval"],
+    }));
+    let request = Request { tools: vec![area], tool_choice: ToolChoice::Required, ..Request::default() };
+    let grammar = dialect.grammar(&request).unwrap().unwrap();
+    let takes = |arguments: &str| grammars.takes(&grammar, &vocab, &[Piece::Text(format!("area\n{arguments}"))]);
+    assert!(takes("{\"interval\": [1.0, 3.25], \"width\": 2}"));
+    assert!(!takes("{\"interval\": [1, 3.0]}"));
+    assert!(!takes("{\"interval\": [11.0]}"), "bounds hold as before");
+}
+
+#[test]
 fn it_is_found_by_architecture_and_tokens() {
     let vocab = ByteVocab::glm4();
     let name = |vocab: &ByteVocab, architecture: &str, template: Option<&str>| {

@@ -28,6 +28,8 @@ fn schemas() -> Vec<Value> {
         json!({"type": "integer"}),
         json!({"type": "integer", "minimum": -17, "maximum": 1203}),
         json!({"type": "integer", "exclusiveMinimum": 99, "format": "uint32"}),
+        json!({"type": "number", "format": "double"}),
+        json!({"type": "number", "format": "float", "minimum": -2, "exclusiveMaximum": 7}),
         json!({"type": "integer", "maximum": -5}),
         json!({"type": "number"}),
         json!({"type": "number", "minimum": 0, "maximum": 1}),

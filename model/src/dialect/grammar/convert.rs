@@ -215,7 +215,11 @@ impl Converter<'_> {
         let high = highs.into_iter().flatten().min_by(|a, b| a.value.total_cmp(&b.value).then(b.open.cmp(&a.open)));
         let pattern = numbers::decimal(low, high);
         let pattern = pattern.ok_or_else(|| path.problem("no number that can be written lies between the bounds"))?;
-        Ok(self.lark.terminal(lark::regex(&pattern)))
+        let pattern = lark::regex(&pattern);
+        // OpenAPI's formats: whoever asks for a float gets `3.0`, which is no integer to a reader that tells them apart.
+        let float = matches!(map.get("format").and_then(Value::as_str), Some("float" | "double"));
+        let point = lark::regex(r"-?[0-9]+\.(?s:.*)");
+        Ok(self.lark.terminal(if float { format!("{pattern} & {point}") } else { pattern }))
     }
 
     fn array(&mut self, map: &Map<String, Value>, path: &Path) -> Result<String, Problem> {
