@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures::StreamExt;
 use glassbox_sandbox::{
     CellEvent, CellUsage, ExecuteRequest, Execution, FileInfo, HostTools, Interpreter, InterpreterError, Output,
-    python_stubs,
+    python_names,
 };
 use glassbox_tools::{CallId, GateEvent, GateObserver};
 use tokio::sync::mpsc::UnboundedSender;
@@ -114,9 +114,7 @@ impl Driver {
                     .is_some_and(|rest| rest.trim_start().starts_with('('))
             })
         };
-        let stubs = python_stubs(&self.agent.specs);
-        let names = stubs.lines().filter_map(|line| line.strip_prefix("def ")?.split('(').next());
-        names.filter(|name| defines(name)).map(str::to_owned).collect()
+        python_names(&self.agent.specs).into_iter().filter(|name| defines(name)).collect()
     }
 
     fn offers_tools(&self, interpreter: &dyn Interpreter) -> bool {

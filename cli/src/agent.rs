@@ -1,6 +1,5 @@
 //! From settings to an agent: the model is fetched and loaded, the tools are put behind their approver.
 
-use std::io::IsTerminal as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -55,7 +54,7 @@ pub(crate) async fn prepare(settings: Settings, ui: &mut Ui) -> Result<Prepared,
         settings.tools
     };
     let mut builder = Agent::builder(model).registry(tools).tool_choice(settings.tool_choice);
-    if std::io::stdin().is_terminal() && std::io::stderr().is_terminal() {
+    if crate::input::person_is_there() {
         builder = builder.input(ask::AskedInput(asker.clone()));
     }
     builder = match settings.approvals {

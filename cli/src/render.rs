@@ -197,7 +197,7 @@ impl Printed {
         }
         if !self.line.is_empty() {
             // A line that grows, such as a progress bar, shows its end.
-            let last = self.line.rsplit('\r').find(|part| !part.is_empty()).unwrap_or_default();
+            let last = last_state(&self.line);
             let skipped = last.chars().count().saturating_sub(60);
             ui.status(&printable(&format!("← {}", last.chars().skip(skipped).collect::<String>())));
         }
@@ -210,9 +210,7 @@ impl Printed {
         }
         if self.shown < MOST_PRINTED || ui.show().verbose > 0 {
             self.shown += 1;
-            // As on a terminal: what follows a carriage return stands over what was there, as a progress bar does.
-            let line = line.trim_end_matches(['\n', '\r']);
-            output_line(ui, line.rsplit('\r').next().unwrap_or_default());
+            output_line(ui, last_state(&line));
         } else {
             self.hidden += 1;
         }
@@ -225,6 +223,11 @@ impl Printed {
             dim(ui, &format!("  … ({hidden} more lines; -v shows all)"));
         }
     }
+}
+
+/// A line as a terminal leaves it: what follows a carriage return stands over what was there, as a progress bar does.
+fn last_state(line: &str) -> &str {
+    line.trim_end_matches(['\n', '\r']).rsplit('\r').next().unwrap_or_default()
 }
 
 fn output_line(ui: &mut Ui, line: &str) {

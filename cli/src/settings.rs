@@ -1,6 +1,5 @@
 //! What will be done: the arguments with environment, files and defaults worked in, and checked against each other.
 
-use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -247,7 +246,7 @@ fn approvals(args: &AgentArgs) -> Approvals {
         Some(ApproveArg::Ask) => Approvals::Ask,
         Some(ApproveArg::Deny) => Approvals::Deny,
         // The question is put on standard error and answered on standard input: both ends need a person.
-        None if std::io::stdin().is_terminal() && std::io::stderr().is_terminal() => Approvals::Ask,
+        None if crate::input::person_is_there() => Approvals::Ask,
         None => Approvals::Deny,
     }
 }

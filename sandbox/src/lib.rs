@@ -38,7 +38,7 @@ pub use interpreter::{Backend, Capabilities, FileInfo, Interpreter, Shared, Snap
 pub use limits::Limits;
 pub use output::{Denial, DenialKind, Execution, MimeBundle, Output, Recovery};
 pub use request::{CellEvent, CellUsage, ExecuteRequest, InputSource, OutputStream};
-pub use stubs::python_stubs;
+pub use stubs::{python_names, python_stubs};
 #[cfg(feature = "wasm")]
 pub use wasm::Sandbox;
 #[cfg(all(feature = "wasm", feature = "launch", target_os = "linux"))]

@@ -27,17 +27,19 @@ const DEPTH: u32 = 4;
 /// Types come from the JSON schemas; `= ...` stands for what may be left out. A parameter's description is a line of the
 /// docstring.
 pub fn python_stubs(specs: &[ToolSpec]) -> String {
-    let mut taken = HashSet::new();
-    let stubs: Vec<String> = specs
-        .iter()
-        .map(|spec| {
-            let name = identifier(&spec.name, &taken, true);
-            let text = stub(&name, spec);
-            taken.insert(name);
-            text
-        })
-        .collect();
+    let stubs: Vec<String> = python_names(specs).iter().zip(specs).map(|(name, spec)| stub(name, spec)).collect();
     stubs.join("\n")
+}
+
+/// The names under which programs call the tools, in the same order.
+pub fn python_names(specs: &[ToolSpec]) -> Vec<String> {
+    let (mut taken, mut names) = (HashSet::new(), Vec::new());
+    for spec in specs {
+        let name = identifier(&spec.name, &taken, true);
+        taken.insert(name.clone());
+        names.push(name);
+    }
+    names
 }
 
 fn stub(name: &str, spec: &ToolSpec) -> String {

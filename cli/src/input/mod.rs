@@ -26,6 +26,11 @@ pub(crate) enum Line {
     Unusable(String, &'static str),
 }
 
+/// Whether a person types and sees what is asked: the editor and questions are shown on standard error.
+pub(crate) fn person_is_there() -> bool {
+    std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+}
+
 /// Standard input.
 pub(crate) enum Input {
     /// A terminal.
@@ -40,8 +45,7 @@ impl Input {
     /// # Errors
     /// [`CliError::Start`] where no thread can be started.
     pub(crate) fn open(history: bool) -> Result<Self, CliError> {
-        // The editor draws on standard error.
-        if std::io::stdin().is_terminal() && std::io::stderr().is_terminal() {
+        if person_is_there() {
             editor::Editor::open(history).map(Self::Editor)
         } else {
             plain::Lines::open().map(Self::Plain)

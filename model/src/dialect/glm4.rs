@@ -8,11 +8,14 @@
 //! Unlike ChatGLM3's, the vocabulary is one of byte pairs: metadata, line break and content are one text to it.
 
 use super::chatglm3::FUNCTIONS_INTRO;
+use glassbox_tools::ToolCall;
+
 use super::chatglm3::parser::{Form, Parser};
+use super::chatglm3::render::runs;
 use super::grammar::chatglm3::{RunForm, grammar};
 use super::reply::INTERPRETER;
 use super::{Dialect, DialectError, Grammar, OutputParser, Piece, order, pyjson};
-use crate::{AssistantMessage, AssistantPart, Message, Request, ToolChoice, Vocab};
+use crate::{AssistantMessage, Message, Request, ToolChoice, Vocab};
 
 /// The tool under which GLM-4 was trained to run programs.
 pub(crate) const PYTHON: &str = "python";
@@ -152,27 +155,9 @@ impl Prompt {
             self.pieces.push(Piece::Tokens(raw.ids.clone()));
             return;
         }
-        let start = self.pieces.len();
-        let mut prose = String::new();
-        for part in &message.parts {
-            let (metadata, content) = match part {
-                AssistantPart::Text { text } => {
-                    prose.push_str(text);
-                    continue;
-                }
-                // GLM-4 does not think aloud.
-                AssistantPart::Reasoning { .. } => continue,
-                AssistantPart::Call { call } => (call.name.as_str(), pyjson::dumps(&call.arguments, None)),
-                AssistantPart::Code { source, .. } => (PYTHON, source.clone()),
-                AssistantPart::Malformed { name, raw, .. } => (name.as_deref().unwrap_or_default(), raw.clone()),
-            };
-            if !prose.is_empty() {
-                self.message(role, "", &std::mem::take(&mut prose));
-            }
-            self.message(role, metadata, &content);
-        }
-        if !prose.is_empty() || self.pieces.len() == start {
-            self.message(role, "", &prose);
+        let call = |call: &ToolCall| pyjson::dumps(&call.arguments, None);
+        for (metadata, content) in runs(message, call, |source| (PYTHON, source.to_owned())) {
+            self.message(role, &metadata, &content);
         }
     }
 }

@@ -9,7 +9,7 @@
 
 mod body;
 pub(super) mod parser;
-mod render;
+pub(super) mod render;
 
 use super::grammar::chatglm3::{RunForm, grammar};
 use super::reply::INTERPRETER;

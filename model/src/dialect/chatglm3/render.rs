@@ -1,6 +1,8 @@
 //! Messages to pieces.
 
 use super::{CODE_SYSTEM_PROMPT, FUNCTIONS_INTRO, TOOLS_INTRO, ids};
+use glassbox_tools::ToolCall;
+
 use crate::dialect::literal::{Quotes, write_call};
 use crate::dialect::reply::INTERPRETER;
 use crate::dialect::{DialectError, Piece, fence, pyjson};
@@ -92,38 +94,44 @@ impl Prompt {
             self.pieces.push(Piece::Tokens(raw.ids.clone()));
             return;
         }
-        let start = self.pieces.len();
-        let mut prose = String::new();
-        for part in &message.parts {
-            let (metadata, content) = match part {
-                AssistantPart::Text { text } => {
-                    prose.push_str(text);
-                    continue;
-                }
-                // ChatGLM3 does not think aloud.
-                AssistantPart::Reasoning { .. } => continue,
-                AssistantPart::Call { call } => {
-                    let arguments = call.arguments.as_object().cloned().unwrap_or_default();
-                    (
-                        call.name.as_str(),
-                        format!("```python\n{}\n```", write_call("tool_call", &arguments, Quotes::Double)),
-                    )
-                }
-                AssistantPart::Code { source, .. } => (INTERPRETER, format!("```python\n{source}\n```")),
-                AssistantPart::Malformed { name, raw, .. } => (name.as_deref().unwrap_or_default(), raw.clone()),
-            };
-            self.prose(&mut prose);
-            self.message(ids::ASSISTANT, metadata, &content);
-        }
-        if !prose.is_empty() || self.pieces.len() == start {
-            self.message(ids::ASSISTANT, "", &prose);
+        let call = |call: &ToolCall| {
+            let arguments = call.arguments.as_object().cloned().unwrap_or_default();
+            format!("```python\n{}\n```", write_call("tool_call", &arguments, Quotes::Double))
+        };
+        for (metadata, content) in runs(message, call, |source| (INTERPRETER, format!("```python\n{source}\n```"))) {
+            self.message(ids::ASSISTANT, &metadata, &content);
         }
     }
+}
 
-    fn prose(&mut self, prose: &mut String) {
+/// The metadata and content of each run of a reply that is not replayed by its tokens: prose together, up to the next call
+/// or program; one empty run where there is nothing. `call` writes a call's content, `code` a program's metadata and content.
+pub(in crate::dialect) fn runs(
+    message: &AssistantMessage,
+    call: impl Fn(&ToolCall) -> String,
+    code: impl Fn(&str) -> (&'static str, String),
+) -> Vec<(String, String)> {
+    let mut runs = Vec::new();
+    let mut prose = String::new();
+    for part in &message.parts {
+        let (metadata, content) = match part {
+            AssistantPart::Text { text } => {
+                prose.push_str(text);
+                continue;
+            }
+            // These models do not think aloud.
+            AssistantPart::Reasoning { .. } => continue,
+            AssistantPart::Call { call: made } => (made.name.as_str(), call(made)),
+            AssistantPart::Code { source, .. } => code(source),
+            AssistantPart::Malformed { name, raw, .. } => (name.as_deref().unwrap_or_default(), raw.clone()),
+        };
         if !prose.is_empty() {
-            let text = std::mem::take(prose);
-            self.message(ids::ASSISTANT, "", &text);
+            runs.push((String::new(), std::mem::take(&mut prose)));
         }
+        runs.push((metadata.to_owned(), content));
     }
+    if !prose.is_empty() || runs.is_empty() {
+        runs.push((String::new(), prose));
+    }
+    runs
 }
