@@ -39,7 +39,7 @@ pub(crate) struct Prepared {
 pub(crate) async fn prepare(settings: Settings, ui: &mut Ui) -> Result<Prepared, CliError> {
     // Before the model, which takes long to load: a sandbox that is not set up is told at once.
     let access = settings.means.access;
-    let backend = settings.means.interpreter.map(backend::make).transpose()?;
+    let backend = settings.means.interpreter.map(|chosen| backend::make(chosen, ui)).transpose()?;
     if let Some(backend) = &backend {
         tell(backend.as_ref(), access, !settings.tools.is_empty(), ui)?;
     }

@@ -14,12 +14,12 @@ use glassbox::sandbox::{Backend, InterpreterError, Limits};
 
 use crate::args::KernelArgs;
 use crate::error::CliError;
+use crate::ui::Ui;
 
 /// A backend's name, the same for `exec --backend` and `--interpreter`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum BackendArg {
     /// CPython in WebAssembly, with numpy, pandas and matplotlib
-    #[default]
     Wasm,
     /// A smaller CPython in WebAssembly, with the standard library alone (`glassbox setup --small`)
     Small,
@@ -81,7 +81,7 @@ impl InterpreterArg {
         let names = names.join(", ");
         format!(
             "Where the model's programs run: {names} (see `glassbox exec --help`), none [default: wasm in the modes \
-             code and all]"
+             code and all, or small where only that is set up]"
         )
     }
 
@@ -100,8 +100,8 @@ impl InterpreterArg {
 /// How a backend is made.
 #[derive(Debug, Clone)]
 pub(crate) struct BackendSettings {
-    /// Which.
-    pub(crate) backend: BackendArg,
+    /// Which was named. Where none was, `wasm`, or `small` where only that is set up, and this is said.
+    pub(crate) backend: Option<BackendArg>,
     /// What a session may use.
     pub(crate) limits: Limits,
     /// What a session starts from.
@@ -116,9 +116,9 @@ pub(crate) struct BackendSettings {
 
 impl BackendArg {
     /// What a session may use where nothing else is said.
-    pub(crate) fn limits(self) -> Limits {
+    pub(crate) fn limits(backend: Option<Self>) -> Limits {
         let mut limits = Limits::default();
-        if self == Self::Jupyter {
+        if backend == Some(Self::Jupyter) {
             // A native process with its libraries, by address space.
             limits.memory = 2 << 30;
         }
@@ -130,7 +130,7 @@ impl BackendSettings {
     /// Refuses options that this backend would not look at.
     fn check(&self) -> Result<(), CliError> {
         let option = self.option;
-        if self.backend == BackendArg::Jupyter {
+        if self.backend == Some(BackendArg::Jupyter) {
             return match self.packages {
                 Some(_) => Err(CliError::usage(
                     "`--packages` is for Python in WebAssembly",
@@ -159,76 +159,93 @@ impl BackendSettings {
 ///
 /// # Errors
 /// Where it is not set up, with the command that does it; where options do not fit to it.
-pub(crate) fn make(settings: BackendSettings) -> Result<Arc<dyn Backend>, CliError> {
+pub(crate) fn make(settings: BackendSettings, ui: &mut Ui) -> Result<Arc<dyn Backend>, CliError> {
     settings.check()?;
     match settings.backend {
-        BackendArg::Wasm => {
-            let build = |image| {
-                let mut builder = Sandbox::builder().limits(settings.limits).image(image);
-                if let Some(folder) = &settings.packages {
-                    builder = builder.packages(folder);
-                }
-                builder.build()
-            };
-            let sandbox = match settings.start {
-                Start::Exactly(image) => build(image),
-                Start::Prefer(image) => match build(image) {
-                    Err(InterpreterError::NotSetUp { .. }) => build(Image::Bare),
-                    other => other,
-                },
-            };
-            Ok(Arc::new(sandbox.map_err(|error| without_wasm(error, settings.option))?))
-        }
+        None => match wasm(&settings) {
+            // Not where an image was asked for that only the big one has.
+            Err(InterpreterError::NotSetUp { .. })
+                if settings.start != Start::Exactly(Image::Scientific) && small_is_built() =>
+            {
+                ui.warn(
+                    "the big sandbox is not set up: programs run in the small one, which has the standard library alone",
+                    &format!(
+                        "`glassbox setup` sets the big one up, with numpy and pandas; with `{} small` this is not said",
+                        settings.option
+                    ),
+                );
+                Ok(small(&settings)?)
+            }
+            made => Ok(made?),
+        },
+        Some(BackendArg::Wasm) => wasm(&settings).map_err(|error| match error {
+            InterpreterError::NotSetUp { .. } if small_is_built() => {
+                CliError::OnlySmall { error, option: settings.option }
+            }
+            error => error.into(),
+        }),
         #[cfg(target_os = "linux")]
-        BackendArg::Worker => {
-            let build = |image| {
-                let mut builder = Worker::builder().limits(settings.limits).image(image);
-                if let Some(folder) = &settings.packages {
-                    builder = builder.packages(folder);
-                }
-                builder.build()
-            };
-            let worker = match settings.start {
-                Start::Exactly(image) => build(image),
-                Start::Prefer(image) => match build(image) {
-                    Err(InterpreterError::NotSetUp { .. }) => build(Image::Bare),
-                    other => other,
-                },
-            };
-            Ok(Arc::new(worker?))
-        }
-        BackendArg::Small => {
-            let mut builder = Small::builder().limits(settings.limits);
-            if let Some(folder) = settings.packages {
+        Some(BackendArg::Worker) => Ok(in_image(settings.start, |image| {
+            let mut builder = Worker::builder().limits(settings.limits).image(image);
+            if let Some(folder) = &settings.packages {
                 builder = builder.packages(folder);
             }
-            Ok(Arc::new(builder.build()?))
-        }
-        BackendArg::Jupyter => {
-            let kernel = settings.kernel;
-            let isolation = match (kernel.unsandboxed, kernel.bwrap) {
-                (true, _) => Isolation::Unsandboxed,
-                (false, true) => Isolation::Bwrap,
-                (false, false) => Isolation::Sandboxed,
-            };
-            let mut builder = Jupyter::builder().limits(settings.limits).isolation(isolation);
-            if let Some(name) = kernel.kernel {
-                builder = builder.kernel(name);
-            }
-            if let Some(folder) = kernel.venv {
-                builder = builder.environment(folder);
-            }
-            Ok(Arc::new(builder.build()?))
-        }
+            Ok(Arc::new(builder.build()?) as Arc<dyn Backend>)
+        })?),
+        Some(BackendArg::Small) => Ok(small(&settings)?),
+        Some(BackendArg::Jupyter) => jupyter(settings),
     }
 }
 
-/// Names the small sandbox where it is there and the big one is not. It is not taken by itself: it lacks numpy, and what a
-/// program can do must not depend on what happens to be set up.
-fn without_wasm(error: InterpreterError, option: &'static str) -> CliError {
-    let small = || Home::from_env().is_ok_and(|home| small::is_built(&home));
-    match error {
-        InterpreterError::NotSetUp { .. } if small() => CliError::OnlySmall { error, option },
-        error => error.into(),
+fn wasm(settings: &BackendSettings) -> Result<Arc<dyn Backend>, InterpreterError> {
+    in_image(settings.start, |image| {
+        let mut builder = Sandbox::builder().limits(settings.limits).image(image);
+        if let Some(folder) = &settings.packages {
+            builder = builder.packages(folder);
+        }
+        Ok(Arc::new(builder.build()?) as Arc<dyn Backend>)
+    })
+}
+
+/// Builds from the image that is asked for, or from the bare one where that will do and the other was not built.
+fn in_image(
+    start: Start,
+    build: impl Fn(Image) -> Result<Arc<dyn Backend>, InterpreterError>,
+) -> Result<Arc<dyn Backend>, InterpreterError> {
+    match start {
+        Start::Exactly(image) => build(image),
+        Start::Prefer(image) => match build(image) {
+            Err(InterpreterError::NotSetUp { .. }) => build(Image::Bare),
+            other => other,
+        },
     }
+}
+
+fn small(settings: &BackendSettings) -> Result<Arc<dyn Backend>, InterpreterError> {
+    let mut builder = Small::builder().limits(settings.limits);
+    if let Some(folder) = &settings.packages {
+        builder = builder.packages(folder);
+    }
+    Ok(Arc::new(builder.build()?))
+}
+
+fn small_is_built() -> bool {
+    Home::from_env().is_ok_and(|home| small::is_built(&home))
+}
+
+fn jupyter(settings: BackendSettings) -> Result<Arc<dyn Backend>, CliError> {
+    let kernel = settings.kernel;
+    let isolation = match (kernel.unsandboxed, kernel.bwrap) {
+        (true, _) => Isolation::Unsandboxed,
+        (false, true) => Isolation::Bwrap,
+        (false, false) => Isolation::Sandboxed,
+    };
+    let mut builder = Jupyter::builder().limits(settings.limits).isolation(isolation);
+    if let Some(name) = kernel.kernel {
+        builder = builder.kernel(name);
+    }
+    if let Some(folder) = kernel.venv {
+        builder = builder.environment(folder);
+    }
+    Ok(Arc::new(builder.build()?))
 }

@@ -76,13 +76,13 @@ pub(crate) enum CliError {
         /// The option that would name the small one.
         option: &'static str,
     },
-    /// The package that the big sandbox is made of could be had from nowhere.
-    #[error("{error}")]
+    /// The package that the big sandbox is made of could be had from nowhere, nor could that of the small one.
+    #[error("{error}\nnor could the small sandbox be made in its place: {also}")]
     SandboxNotFetched {
         /// What was tried.
         error: FetchError,
-        /// The small sandbox is set up.
-        small: bool,
+        /// Why the small one could not be made.
+        also: String,
     },
     /// The server.
     #[error(transparent)]
@@ -138,13 +138,8 @@ impl CliError {
                     "{set_up}, or add `{option} small`: that one is set up, and has the standard library alone"
                 ))
             }
-            Self::SandboxNotFetched { small, .. } => {
-                let instead = if *small {
-                    "until then the small one is set up: `glassbox exec --backend small`, `glassbox --interpreter small`"
-                } else {
-                    "or make the small one, of another package: `glassbox setup --small`"
-                };
-                Some(format!("check the network (HTTPS_PROXY, PIP_INDEX_URL) and type the same again; {instead}"))
+            Self::SandboxNotFetched { .. } => {
+                Some("check the network (HTTPS_PROXY, PIP_INDEX_URL) and type the same again".to_owned())
             }
             Self::Agent(error) => error.hint(),
             Self::Serve(ServeError::NoKeys { .. }) => {

@@ -111,12 +111,12 @@ fn means(args: &AgentArgs) -> Result<Means, CliError> {
                 "name one with `--interpreter`, or take `--mode code`",
             ));
         }
-        Some(InterpreterArg::In(backend)) => Some(backend),
-        None | Some(InterpreterArg::None) => runs.then_some(BackendArg::default()),
+        Some(InterpreterArg::In(backend)) => Some(Some(backend)),
+        None | Some(InterpreterArg::None) => runs.then_some(None),
     };
     let interpreter = interpreter.map(|backend| BackendSettings {
         backend,
-        limits: backend.limits(),
+        limits: BackendArg::limits(backend),
         start: Start::Prefer(Image::Scientific),
         packages: args.packages.clone(),
         kernel: args.kernel.clone(),

@@ -41,9 +41,9 @@ pub(crate) struct ExecArgs {
     /// Put a file into /mnt/data first; may be repeated
     #[arg(long, value_name = "FILE")]
     pub(crate) put: Vec<PathBuf>,
-    /// Where it runs
-    #[arg(long, value_name = "NAME", default_value = "wasm")]
-    pub(crate) backend: BackendArg,
+    /// Where it runs [default: wasm, or small where only that is set up]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) backend: Option<BackendArg>,
     /// What the session starts from: `scientific` has numpy, pandas, matplotlib and sympy imported; `auto` takes it
     /// where the program names one of them
     #[arg(long, value_name = "NAME", default_value = "auto", hide_possible_values = true)]
@@ -95,7 +95,7 @@ pub(crate) struct LimitArgs {
 #[command(after_help = "\
 Fetches 98 MB of CPython in WebAssembly and a font, verifies them by sha256, compiles for this machine (about a minute on
 two cores, once), builds the images that sessions start from, and tries the result. What is there already is kept; it may
-be interrupted and run again.")]
+be interrupted and run again. Where that package can be had from nowhere, the small sandbox is made in its place.")]
 pub(crate) struct SetupArgs {
     /// Only say what is there and what is not; exit code 1 where something is missing
     #[arg(long)]

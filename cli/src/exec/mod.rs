@@ -42,7 +42,7 @@ pub(crate) async fn exec(
         option: "--backend",
     };
     let uploads = read_uploads(&args.put)?;
-    let session = backend::make(settings)?.open().await?;
+    let session = backend::make(settings, ui)?.open().await?;
     for (name, data) in &uploads {
         session.put_file(name, data).await?;
     }
@@ -52,7 +52,7 @@ pub(crate) async fn exec(
         return Err(CliError::usage(text, "leave them out"));
     }
     // A kernel's own arguments are there already: a file would read those.
-    let others = args.backend == BackendArg::Jupyter && !program.echo;
+    let others = args.backend == Some(BackendArg::Jupyter) && !program.echo;
     if python && (others || program.argv.len() > 1) {
         set_argv(session.as_ref(), &program.argv).await?;
     }
@@ -114,8 +114,8 @@ impl Program {
     }
 }
 
-fn limits(args: &LimitArgs, backend: BackendArg) -> Limits {
-    let default = backend.limits();
+fn limits(args: &LimitArgs, backend: Option<BackendArg>) -> Limits {
+    let default = BackendArg::limits(backend);
     let mib = |given: Option<u64>, default: u64| given.map_or(default, |mib| mib.saturating_mul(1 << 20));
     Limits {
         soft_time: args.time.unwrap_or(default.soft_time),

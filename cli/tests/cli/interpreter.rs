@@ -70,11 +70,35 @@ fn tools_of_code_mode_are_called_by_the_model_where_programs_cannot() {
 }
 
 #[test]
-fn where_only_the_small_sandbox_is_set_up_it_is_named_and_not_taken() {
+fn where_only_the_small_sandbox_is_set_up_programs_run_in_it_and_this_is_said() {
     let home = small_home();
     let model = home.script(json!([[{"code": "print(6 * 7)"}], [{"text": "done"}]]));
-    let exec = home.run(&["exec", "-c", "1"]);
-    let agent = home.run(&["run", "--mode", "code", "--model", &model, "go"]);
+    let warned = |option: &str| {
+        format!(
+            "warning: the big sandbox is not set up: programs run in the small one, which has the standard library \
+             alone\nhint: `glassbox setup` sets the big one up, with numpy and pandas; with `{option} small` this is \
+             not said\n"
+        )
+    };
+    let Outcome { out, err, code } = home.run(&["exec", "-c", "6 * 7"]);
+    assert_eq!((out.as_str(), code), ("42\n", Some(0)), "{err}");
+    assert_eq!(err, warned("--backend"));
+    let Outcome { out, err, code } = home.run(&["run", "--mode", "code", "--model", &model, "go"]);
+    assert_eq!((out.as_str(), code), ("done\n", Some(0)), "{err}");
+    assert!(err.starts_with(&warned("--interpreter")) && err.contains("← 42"), "{err}");
+    // By its name it is what was meant.
+    let Outcome { out, err, .. } = home.run(&["exec", "--backend", "small", "-c", "6 * 7"]);
+    assert_eq!((out.as_str(), err.as_str()), ("42\n", ""));
+    let err = home.run(&["run", "--interpreter", "small", "--model", &model, "go"]).err;
+    assert!(err.contains("← 42") && !err.contains("warning"), "{err}");
+}
+
+#[test]
+fn what_only_the_big_sandbox_can_be_meant_by_is_an_error_where_only_the_small_one_is_set_up() {
+    let home = small_home();
+    let model = home.script(json!([[{"text": "done"}]]));
+    let exec = home.run(&["exec", "--backend", "wasm", "-c", "1"]);
+    let agent = home.run(&["run", "--interpreter", "wasm", "--model", &model, "go"]);
     for (outcome, option) in [(exec, "--backend"), (agent, "--interpreter")] {
         let Outcome { out, err, code } = outcome;
         assert_eq!((out.as_str(), code), ("", Some(1)), "{err}");
@@ -82,9 +106,9 @@ fn where_only_the_small_sandbox_is_set_up_it_is_named_and_not_taken() {
         let hint = format!("hint: type `glassbox setup`, or add `{option} small`: ");
         assert!(err.contains(&hint), "{err}");
     }
-    assert_eq!(home.run(&["exec", "--backend", "small", "-c", "6 * 7"]).out, "42\n");
-    let outcome = home.run(&["run", "--interpreter", "small", "--model", &model, "go"]);
-    assert!(outcome.code == Some(0) && outcome.err.contains("← 42"), "{}", outcome.err);
+    let Outcome { err, code, .. } = home.run(&["exec", "--image", "scientific", "-c", "1"]);
+    assert_eq!(code, Some(1), "{err}");
+    assert!(err.contains("hint: type `glassbox setup`"), "{err}");
 }
 
 #[test]

