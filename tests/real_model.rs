@@ -104,17 +104,22 @@ async fn resumes() {
     let mut session = agent().await.session();
     session.send(QUESTION).await.unwrap();
     let saved = session.save(&file).await.unwrap();
-    let next = TurnOptions::new().max_tokens(20).max_turns(1);
-    let here = session.send_with("谢谢", next.clone()).await.unwrap();
+    // In words, from what stands above. Not compared letter by letter: how a prompt is split into batches depends on time, and
+    // with it the last digits of the logits.
+    let next = TurnOptions::new().max_tokens(40).tool_choice(ToolChoice::Answer);
+    let again = "刚才查到的股票10111的价格是多少？";
+    let here = session.send_with(again, next.clone()).await.unwrap();
     assert_eq!(saved, here.usage().reused_tokens);
+    assert!(here.text().contains("12412"), "{:?}", here.text());
 
     let model = Model::load("qwen2.5-coder-0.5b").await.unwrap();
     let fresh = Agent::builder(model).tools(tools![track, get_weather]).sampling(greedy()).build().unwrap();
     let resumed = fresh.resume(&file).await.unwrap();
     assert_eq!(resumed.reused_tokens.unwrap(), saved);
     let mut session = resumed.session;
-    let there = session.send_with("谢谢", next).await.unwrap();
-    assert_eq!((there.usage().reused_tokens, there.text()), (saved, here.text()));
+    let there = session.send_with(again, next).await.unwrap();
+    assert_eq!(there.usage().reused_tokens, saved);
+    assert!(there.text().contains("12412"), "{:?}", there.text());
 
     // Another model says so, and reads all of it.
     let other = Agent::builder(Model::load("smollm2-135m").await.unwrap()).build().unwrap();
