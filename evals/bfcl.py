@@ -23,6 +23,8 @@ CATEGORIES = (
     "simple_python", "multiple", "parallel", "parallel_multiple", "irrelevance", "live_simple", "live_multiple",
     "live_parallel", "live_relevance", "live_irrelevance", "multi_turn_base",
 )  # fmt: skip
+#: Asked by `glassbox eval` itself, in the sandbox; counted here.
+PROGRAMS = ("code", "humaneval")
 #: Replies of one turn of a conversation, as the leaderboard has it.
 STEPS = 20
 NAME = "glassbox-eval"
@@ -248,7 +250,7 @@ def interval(right, count):
 def summary(results):
     """A row for each category."""
     rows = {}
-    for category in sorted({result["category"] for result in results}, key=CATEGORIES.index):
+    for category in sorted({result["category"] for result in results}, key=(CATEGORIES + PROGRAMS).index):
         own = [result for result in results if result["category"] == category]
         right = sum(result["right"] for result in own)
         low, high = interval(right, len(own))
@@ -290,7 +292,7 @@ def main():
     parser.add_argument("--url", required=True)
     parser.add_argument("--model", required=True)
     parser.add_argument("--api-key", default="-")
-    parser.add_argument("--category", action="append", choices=CATEGORIES)
+    parser.add_argument("--category", action="append", choices=CATEGORIES + PROGRAMS)
     parser.add_argument("--slice", action="append", type=a_part)
     parser.add_argument("--limit", type=int)
     parser.add_argument("--tool-choice", default="auto")
@@ -298,16 +300,19 @@ def main():
     parser.add_argument("--timeout", type=float, default=600)
     parser.add_argument("--parallel", type=int, default=1)
     parser.add_argument("--out", required=True, help="the answers, one a line; a run goes on where it stopped")
+    parser.add_argument("--answered", help="cases of `code` and `humaneval` that are to be counted, with commas between")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--compare", help="the answers of another run")
     args = parser.parse_args()
 
-    checker, api = load_checker(), Api(args)
-    cases = []
-    for category in args.category or CATEGORIES:
+    done = {result["id"]: result for result in lines_of(args.out)} if os.path.exists(args.out) else {}
+    asked = args.category or CATEGORIES
+    cases = [done[id] for id in (args.answered or "").split(",") if id in done]
+    left_to_ask = [category for category in asked if category not in PROGRAMS]
+    checker, api = load_checker() if left_to_ask else None, Api(args)
+    for category in left_to_ask:
         own = [case for part in args.slice or [(1, 0)] for case in cases_of(checker, category, part)]
         cases += own[: args.limit]
-    done = {result["id"]: result for result in lines_of(args.out)} if os.path.exists(args.out) else {}
     left = [case for case in cases if case["id"] not in done]
     started = time.monotonic()
 

@@ -1,8 +1,9 @@
 //! What a turn leaves in the traces.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Debug;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::thread::ThreadId;
 
 use glassbox::TurnOptions;
 use glassbox::model::scripted::{Reply, ScriptedModel};
@@ -16,9 +17,13 @@ use crate::support::{session, within};
 
 type Fields = BTreeMap<&'static str, String>;
 
-/// Keeps the fields of spans that have closed, and the name of the span that each is in as `parent`.
+/// The fields of spans that have closed, and the name of the span that each is in as `parent`.
 #[derive(Clone, Default)]
 struct Kept(Arc<Mutex<Vec<Fields>>>);
+
+/// Keeps them for each thread that asks for it.
+#[derive(Clone, Default)]
+struct Threads(Arc<Mutex<HashMap<ThreadId, Kept>>>);
 
 struct Writing<'a>(&'a mut Fields);
 
@@ -32,7 +37,7 @@ impl Visit for Writing<'_> {
     }
 }
 
-impl<S: tracing::Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Kept {
+impl<S: tracing::Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Threads {
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
         let span = context.span(id).unwrap();
         let mut fields = Fields::from([("name", span.name().to_owned())]);
@@ -48,20 +53,29 @@ impl<S: tracing::Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Kept {
 
     fn on_close(&self, id: Id, context: Context<'_, S>) {
         let fields = context.span(&id).unwrap().extensions_mut().remove::<Fields>().unwrap();
-        self.0.lock().unwrap().push(fields);
+        if let Some(kept) = self.0.lock().unwrap().get(&std::thread::current().id()) {
+            kept.0.lock().unwrap().push(fields);
+        }
     }
 }
 
-/// Keeps the spans of this thread; a test's turns run on it.
-fn kept() -> (Kept, tracing::subscriber::DefaultGuard) {
+/// The spans of this thread, on which a test's turns run. Kept for all threads by one subscriber: where a test has one of its
+/// own, another test's thread may come first to a span's callsite, find no subscriber, and turn it off for all.
+fn kept() -> Kept {
+    static ALL: OnceLock<Threads> = OnceLock::new();
+    let threads = ALL.get_or_init(|| {
+        let threads = Threads::default();
+        tracing::subscriber::set_global_default(tracing_subscriber::registry().with(threads.clone())).unwrap();
+        threads
+    });
     let kept = Kept::default();
-    let guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(kept.clone()));
-    (kept, guard)
+    threads.0.lock().unwrap().insert(std::thread::current().id(), kept.clone());
+    kept
 }
 
 #[tokio::test]
 async fn a_turn_is_a_span_around_its_tools_with_opentelemetrys_names() {
-    let (kept, _guard) = kept();
+    let kept = kept();
     let model = ScriptedModel::new([Reply::call("track", json!({"symbol": "10111"})), Reply::text("12412")]);
     let reply = within(session(&model).send("go")).await.unwrap();
     let spans = kept.0.lock().unwrap().clone();
@@ -86,7 +100,7 @@ async fn a_turn_is_a_span_around_its_tools_with_opentelemetrys_names() {
 
 #[tokio::test]
 async fn a_turn_that_fails_or_is_cancelled_says_so_in_its_span() {
-    let (kept, _guard) = kept();
+    let kept = kept();
     within(session(&ScriptedModel::new([])).send("go")).await.unwrap_err();
     let options = TurnOptions::new();
     let cancellation = glassbox::CancellationToken::new();

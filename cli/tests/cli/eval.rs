@@ -41,3 +41,52 @@ fn a_slice_that_is_none_is_refused() {
     assert_eq!(outcome.code, Some(2), "{}", outcome.err);
     assert!(outcome.err.contains("4:4"), "{}", outcome.err);
 }
+
+#[test]
+fn tasks_are_answered_by_programs_and_a_second_run_asks_nothing_again() {
+    let home = Home::new();
+    let ask = |model: &str, args: &[&str]| {
+        let args = [&["eval", "--category", "code", "--slice", "20:0", "--results", "programs.jsonl"], args].concat();
+        finish(home.command(&[&args[..], &["--model", model]].concat()).env("GLASSBOX_CACHE", cache()).spawn().unwrap())
+    };
+    // Arithmetic, then a date, then a text: right, wrong, and a program that fails.
+    let model = home.script(json!([
+        [{"code": "print(48271 * 9136)"}], [{"text": "It is 441,003,856."}],
+        [{"code": "print('Monday')"}], [{"text": "It was a Monday."}],
+        [{"code": "1 / 0"}], [{"text": "I cannot tell."}],
+    ]));
+    let Outcome { out, err, code } = ask(&model, &["--json"]);
+    assert_eq!(code, Some(0), "{err}");
+    let told: Value = serde_json::from_str(&out).unwrap();
+    let row = &told["categories"]["code"];
+    assert_eq!((&row["cases"], &row["right"], &row["calls"]), (&json!(3), &json!(1), &json!(3)), "{row}");
+    assert_eq!((&row["bad_calls"], &row["errors"]), (&json!(1), &json!(0)), "{row}");
+    let lines = std::fs::read_to_string(home.path("programs.jsonl")).unwrap();
+    let answers: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(answers[0]["why"], Value::Null);
+    assert!(answers[1]["why"].as_str().unwrap().starts_with("AssertionError: the reply does not hold"), "{lines}");
+
+    let empty = home.script(json!([]));
+    let Outcome { out, err, code } = ask(&empty, &["--compare", "programs.jsonl"]);
+    assert_eq!(code, Some(0), "{err}");
+    let line = out.lines().find(|line| line.starts_with("code")).unwrap();
+    assert!(line.contains("1/3") && line.contains("+0.000"), "{line}");
+
+    let Outcome { err, code, .. } = ask(&empty, &["--url", "http://127.0.0.1:9/v1", "--as", "other"]);
+    assert_eq!(code, Some(2), "{err}");
+    assert!(err.starts_with("error: `code` and `humaneval` are asked of a model here, in the sandbox"), "{err}");
+}
+
+#[test]
+fn humaneval_s_problems_are_asked_and_their_tests_run() {
+    let home = Home::new();
+    let right = "```python\ndef has_close_elements(numbers, threshold):\n    n = sorted(numbers)\n    \
+                 return any(b - a < threshold for a, b in zip(n, n[1:]))\n```";
+    let model = home.script(json!([[{"text": right}], [{"text": "I do not know."}]]));
+    let args = ["eval", "--category", "humaneval", "--limit", "2", "--model", &model, "--json"];
+    let Outcome { out, err, code } = finish(home.command(&args).env("GLASSBOX_CACHE", cache()).spawn().unwrap());
+    assert_eq!(code, Some(0), "{err}");
+    let told: Value = serde_json::from_str(&out).unwrap();
+    let row = &told["categories"]["humaneval"];
+    assert_eq!((&row["cases"], &row["right"], &row["errors"]), (&json!(2), &json!(1), &json!(0)), "{row}");
+}
