@@ -68,7 +68,13 @@ impl<'a> Reply<'a> {
             let value = lark::regex(&format!("{SPACE}(?:{double}|{single}{word})"));
             lark.terminal(format!("{value} & ~({} ({names}))", lark::regex(SPACE)))
         });
-        let program = wanted.interpreter.then(|| lark.lazy(&lark::regex(PROGRAM)));
+        let program = wanted.interpreter.then(|| {
+            let program = lark.lazy(&lark::regex(PROGRAM));
+            // A model that would go on after the block may have no token for the end of the fence without its line breaks:
+            // Qwen writes "``" and "`\n\n", and where that is refused, something else that closes nothing.
+            let rest = lark.terminal(lark::regex(r"[ \t]{0,4}[\r\n]{1,4}"));
+            lark.rule(format!("{program} ({rest})?"))
+        });
         Ok(Self { lark, program, tools: !wanted.tools.is_empty(), style, several: wanted.several, call, other })
     }
 
