@@ -71,7 +71,7 @@ pub use error::Error;
 pub use event::{Event, ToolFailure};
 pub use options::TurnOptions;
 pub use reply::{CallRecord, CodeRecord, Reply};
-pub use saved::Resumed;
+pub use saved::{Recorded, Resumed};
 pub use session::Session;
 pub use shared::IntoShared;
 pub use stop::StopReason;

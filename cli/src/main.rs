@@ -81,6 +81,7 @@ async fn command(cli: Cli, ui: &mut Ui) -> Result<Exit, CliError> {
     match cli.command {
         Some(Command::Serve(args)) => commands::serve::serve(args, &cli.agent, &interrupts, ui).await,
         Some(Command::Eval(args)) => commands::eval::eval(args, &cli.agent, &interrupts, ui).await,
+        Some(Command::Data(args)) => commands::data::data(args, &interrupts, ui).await,
         Some(Command::Models(args)) => commands::models::models(args, &interrupts, ui).await,
         Some(Command::Tools(args)) => commands::tools::tools(&args, ui),
         Some(Command::Exec(args)) => exec::exec(args, cli.agent, &interrupts, ui).await,

@@ -328,7 +328,7 @@ fn tool_choice(text: &str, tools: &Registry, means: &Means) -> Result<ToolChoice
 }
 
 /// A list of tools, in OpenAI's form, the bare form, or the object `{"tools": [...]}` around it.
-fn read_tools(path: &Path) -> Result<Vec<ToolSpec>, CliError> {
+pub(crate) fn read_tools(path: &Path) -> Result<Vec<ToolSpec>, CliError> {
     let hint = "it must be a JSON list of {\"name\", \"description\", \"parameters\"}, bare or as OpenAI's `tools`";
     let bad = |problem: String| CliError::Content { path: path.to_owned(), problem, hint: hint.to_owned() };
     let value: serde_json::Value = serde_json::from_str(&read_text(path)?).map_err(|error| bad(error.to_string()))?;

@@ -71,11 +71,26 @@ pub(crate) fn load(
     let lora = options.lora.as_ref().map(|adapter| load_lora(&mut model, &adapter.path)).transpose()?;
 
     let model = Arc::new(model);
+    let vocab = Arc::new(vocabulary(Arc::clone(&model), &header));
+    Ok(Loaded { backend, model, lora, vocab, header, fingerprint, kv_key, context })
+}
+
+/// The vocabulary in the file at `path`, without its weights.
+pub(crate) fn load_vocabulary(path: &Path) -> Result<LlamaVocab, ModelError> {
+    let header = Header::read(path)?;
+    let params = LlamaModelParams::default().with_vocab_only(true);
+    let model = LlamaModel::load_from_file(backend()?, path, &params).map_err(|error| ModelError::Engine {
+        action: format!("load the vocabulary of {}", path.display()),
+        problem: error.to_string(),
+    })?;
+    Ok(vocabulary(Arc::new(model), &header))
+}
+
+fn vocabulary(model: Arc<LlamaModel>, header: &Header) -> LlamaVocab {
     let spm = header.text("tokenizer.ggml.model") == Some("llama");
     // llama.cpp's default for SentencePiece vocabularies.
     let space_prefix = header.number("tokenizer.ggml.add_space_prefix").map_or(spm, |flag| flag != 0);
-    let vocab = Arc::new(LlamaVocab::new(Arc::clone(&model), spm, space_prefix));
-    Ok(Loaded { backend, model, lora, vocab, header, fingerprint, kv_key, context })
+    LlamaVocab::new(model, spm, space_prefix)
 }
 
 /// What the KV of a model depends on: weights, KV type, adapter.

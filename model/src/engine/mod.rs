@@ -28,7 +28,6 @@ mod sampler;
 mod saved;
 mod scheduler;
 mod session;
-mod spm;
 mod tokens;
 mod vocab;
 mod watch;
