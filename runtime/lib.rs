@@ -82,7 +82,7 @@ pub use glassbox_model as model;
 pub use glassbox_sandbox as sandbox;
 pub use glassbox_tools as tools;
 
-pub use glassbox_model::{ChatModel, Message, Sampling, ToolChoice};
+pub use glassbox_model::{AdapterChoice, ChatModel, Message, Sampling, ToolChoice};
 pub use glassbox_sandbox::{Backend, Interpreter};
 #[doc(hidden)]
 pub use glassbox_tools::__private;

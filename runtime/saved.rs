@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use glassbox_model::{AssistantPart, Message, Sampling};
+use glassbox_model::{AdapterChoice, AssistantPart, Message, Sampling};
 use glassbox_sandbox::FileInfo;
 use glassbox_tools::ToolSpec;
 use serde::{Deserialize, Serialize};
@@ -23,6 +23,8 @@ struct File {
     glassbox_session: u32,
     system: Option<String>,
     sampling: Sampling,
+    #[serde(default)]
+    adapter: AdapterChoice,
     next_call: u64,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     uploads: Vec<FileInfo>,
@@ -100,6 +102,7 @@ impl Session {
             glassbox_session: FORMAT,
             system: self.system.clone(),
             sampling: self.sampling.clone(),
+            adapter: self.adapter.clone(),
             next_call: self.next_call,
             uploads: self.uploads.clone(),
             tools: request.tools.clone(),
@@ -151,6 +154,7 @@ impl Agent {
             agent: self.clone(),
             system: file.system,
             sampling: file.sampling,
+            adapter: file.adapter,
             code: backend.map(|backend| Arc::new(CodeSession::anew(backend, ran_code || !file.uploads.is_empty()))),
             uploads: file.uploads,
             messages: file.messages,

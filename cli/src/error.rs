@@ -201,7 +201,9 @@ fn of_model(error: &ModelError) -> Exit {
         ModelError::NotFound { .. } => Exit::NoModel,
         ModelError::Fetch(error) => of_fetch(error),
         ModelError::ContextOverflow { .. } => Exit::NoAnswer,
-        ModelError::Sampling { .. } | ModelError::Dialect(DialectError::Unknown { .. }) => Exit::Usage,
+        ModelError::Sampling { .. }
+        | ModelError::Adapter { .. }
+        | ModelError::Dialect(DialectError::Unknown { .. }) => Exit::Usage,
         _ => Exit::Error,
     }
 }

@@ -3,6 +3,7 @@
 //! What is typed is read in [`args`] and worked out in [`settings`]; [`chat`] and [`run`] drive turns ([`turn`]), which
 //! [`render`] shows. Everything is written through [`ui`]: the reply to standard output, the rest to standard error.
 
+mod adapters;
 mod agent;
 mod args;
 mod ask;

@@ -35,7 +35,7 @@ pub use error::ModelError;
 #[cfg(feature = "llama")]
 pub use local::Model;
 pub use message::{AssistantMessage, AssistantPart, Message, Observation, RawTokens};
-pub use request::{InterpreterNotes, ReplyFormat, Request, Sampling, ToolChoice};
+pub use request::{AdapterChoice, InterpreterNotes, ReplyFormat, Request, Sampling, ToolChoice};
 pub use scripted::ScriptedModel;
 pub use sentencepiece::SentencePieceVocab;
 pub use text_model::{CompletionRequest, Prompt, TextModel, detokenize};

@@ -1,7 +1,7 @@
 //! The vocabulary in a SentencePiece model file (`tokenizer.model`), without the engine.
 //!
-//! Fine-tune files are rendered with it where no GGUF file is at hand. The merges are those of [`merges`]; specials that
-//! the file does not hold are numbered after its pieces, as the models that use it have them.
+//! Fine-tune files are rendered with it where no GGUF file is at hand. The merges are our own; specials that the
+//! file does not hold are numbered after its pieces, as the models that use it have them.
 
 pub(crate) mod merges;
 mod proto;

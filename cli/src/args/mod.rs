@@ -159,9 +159,13 @@ pub(crate) struct AgentArgs {
     /// The chat format, where the one read from the model file is wrong: chatglm3, glm4, hermes, generic
     #[arg(long, global = true, value_name = "NAME", help_heading = "Model")]
     pub(crate) dialect: Option<String>,
-    /// A LoRA adapter (GGUF) made for the model, with its strength, 1 where left out
-    #[arg(long, global = true, value_name = "PATH[=SCALE]", help_heading = "Model")]
-    pub(crate) lora: Option<String>,
+    /// A LoRA adapter (GGUF) made for the model, with its strength, 1 where left out. With a name it acts only where that is
+    /// chosen; may be repeated
+    #[arg(long = "lora", global = true, value_name = "[NAME=]PATH[=SCALE]", help_heading = "Model")]
+    pub(crate) loras: Vec<String>,
+    /// The named LoRA adapter that acts where none is chosen
+    #[arg(long, global = true, value_name = "NAME[=SCALE]", help_heading = "Model")]
+    pub(crate) adapter: Option<String>,
 
     /// Instructions for the whole conversation
     #[arg(
