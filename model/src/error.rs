@@ -154,7 +154,9 @@ impl ModelError {
                     .into(),
             ),
             Self::QueueFull { .. } => Some("try again when one is done".into()),
-            Self::Adapter { .. } => Some("load it with the model: `--lora NAME=PATH`".into()),
+            Self::Adapter { .. } => {
+                Some("load each with the model, under a name of its own: `--lora NAME=PATH`".into())
+            }
             Self::Engine { .. } => Some("run again with RUST_LOG=llama-cpp-2=debug to see llama.cpp's own log".into()),
             Self::Dialect(DialectError::Schema { .. }) => {
                 Some("simplify the tool's schema, or describe the constraint in words".into())

@@ -209,7 +209,7 @@ async fn names_that_were_not_loaded_are_errors_that_say_which_were() {
     };
     let error = failed(named("c")).await;
     assert_eq!(error.to_string(), "the adapter `c` cannot be used: loaded are `a`, `b`");
-    assert_eq!(error.hint().as_deref(), Some("load it with the model: `--lora NAME=PATH`"));
+    assert_eq!(error.hint().as_deref(), Some("load each with the model, under a name of its own: `--lora NAME=PATH`"));
     assert!(matches!(failed(scaled("a", f32::NAN)).await, ModelError::Sampling { .. }));
     assert_eq!(reply(&engine, named("a"), 2).await.ids.len(), 2, "the engine goes on");
     let twice = [bench.named(&["a"]), bench.named(&["a"])].concat();
