@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use glassbox_model::{ChatModel, InterpreterNotes, Sampling, ToolChoice};
+use glassbox_model::{AdapterChoice, ChatModel, InterpreterNotes, Sampling, ToolChoice};
 use glassbox_sandbox::{Backend, InputSource, python_stubs};
 use glassbox_tools::{Gate, Registry, ToolSpec};
 
@@ -52,6 +52,7 @@ impl ToolAccess {
 pub(crate) struct Defaults {
     pub(crate) system: Option<String>,
     pub(crate) sampling: Sampling,
+    pub(crate) adapter: AdapterChoice,
     pub(crate) tool_choice: ToolChoice,
     pub(crate) max_turns: u32,
     pub(crate) max_retries: u32,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use glassbox_model::{ChatModel, Sampling, ToolChoice};
+use glassbox_model::{AdapterChoice, ChatModel, Sampling, ToolChoice};
 use glassbox_sandbox::{Backend, InputSource};
 use glassbox_tools::{Approver, BoxTool, DenyApprover, Gate, IntoTools, Limits, OutputStore, Registry};
 
@@ -48,6 +48,7 @@ impl AgentBuilder {
             defaults: Defaults {
                 system: None,
                 sampling: Sampling::default(),
+                adapter: AdapterChoice::default(),
                 tool_choice: ToolChoice::Auto,
                 max_turns: 8,
                 max_retries: 2,
@@ -120,6 +121,13 @@ impl AgentBuilder {
     /// How tokens are chosen. Default: the likeliest token.
     pub fn sampling(mut self, sampling: Sampling) -> Self {
         self.defaults.sampling = sampling;
+        self
+    }
+
+    /// Which LoRA adapter acts, of those that were loaded with the model. Default: [`AdapterChoice::AsLoaded`]. A name that
+    /// was not loaded is an error of each turn.
+    pub fn adapter(mut self, adapter: AdapterChoice) -> Self {
+        self.defaults.adapter = adapter;
         self
     }
 

@@ -9,7 +9,9 @@ use std::time::Instant;
 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
-use glassbox_model::{Delta, FinishReason, InterpreterNotes, Message, ModelError, Request, Sampling, ToolChoice};
+use glassbox_model::{
+    AdapterChoice, Delta, FinishReason, InterpreterNotes, Message, ModelError, Request, Sampling, ToolChoice,
+};
 use glassbox_tools::ToolSpec;
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio_util::sync::CancellationToken;
@@ -40,6 +42,7 @@ pub(crate) struct Driver {
     base: Vec<Message>,
     tool_choice: ToolChoice,
     sampling: Sampling,
+    adapter: AdapterChoice,
     pub(crate) max_tokens: Option<u32>,
 }
 
@@ -73,6 +76,7 @@ impl Driver {
             base,
             tool_choice,
             sampling: options.sampling.unwrap_or_else(|| session.sampling.clone()),
+            adapter: session.adapter.clone(),
             max_tokens,
             agent,
         };
@@ -189,6 +193,7 @@ impl Driver {
             tool_choice,
             parallel_calls: self.agent.defaults.parallel_calls,
             sampling: self.sampling.clone(),
+            adapter: self.adapter.clone(),
             max_tokens: self.max_tokens,
             stop: self.agent.defaults.stop.clone(),
             next_call: lock(&self.turn).next_call(),

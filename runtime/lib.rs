@@ -71,7 +71,7 @@ pub use error::Error;
 pub use event::{Event, ToolFailure};
 pub use options::TurnOptions;
 pub use reply::{CallRecord, CodeRecord, Reply};
-pub use saved::Resumed;
+pub use saved::{Recorded, Resumed};
 pub use session::Session;
 pub use shared::IntoShared;
 pub use stop::StopReason;
@@ -82,7 +82,7 @@ pub use glassbox_model as model;
 pub use glassbox_sandbox as sandbox;
 pub use glassbox_tools as tools;
 
-pub use glassbox_model::{ChatModel, Message, Sampling, ToolChoice};
+pub use glassbox_model::{AdapterChoice, ChatModel, Message, Sampling, ToolChoice};
 pub use glassbox_sandbox::{Backend, Interpreter};
 #[doc(hidden)]
 pub use glassbox_tools::__private;

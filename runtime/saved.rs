@@ -5,8 +5,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use glassbox_model::{AssistantPart, Message, Sampling};
+use glassbox_model::{AdapterChoice, AssistantPart, Message, Sampling};
 use glassbox_sandbox::FileInfo;
+use glassbox_tools::ToolSpec;
 use serde::{Deserialize, Serialize};
 
 use crate::code_session::CodeSession;
@@ -22,10 +23,55 @@ struct File {
     glassbox_session: u32,
     system: Option<String>,
     sampling: Sampling,
+    #[serde(default)]
+    adapter: AdapterChoice,
     next_call: u64,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     uploads: Vec<FileInfo>,
+    /// What the model was shown, for those who fine-tune with it. A conversation goes on with its agent's own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    tools: Vec<ToolSpec>,
     messages: Vec<Message>,
+}
+
+impl File {
+    fn read(text: &[u8]) -> Result<Self, String> {
+        let file: Self = serde_json::from_slice(text).map_err(|error| error.to_string())?;
+        if file.glassbox_session == FORMAT {
+            Ok(file)
+        } else {
+            Err(format!("it has version {}, and this build reads {FORMAT}", file.glassbox_session))
+        }
+    }
+}
+
+/// What a conversation was, as [`Session::save`] wrote it.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Recorded {
+    /// The system prompt.
+    pub system: Option<String>,
+    /// The tools that the model was shown; none where the file is of a build that did not write them.
+    pub tools: Vec<ToolSpec>,
+    /// The messages, oldest first, without the system prompt.
+    pub messages: Vec<Message>,
+}
+
+impl Recorded {
+    /// Reads a conversation that [`Session::save`] wrote, without going on with it. [`finetune::recorded`] makes a sample
+    /// of it.
+    ///
+    /// [`finetune::recorded`]: glassbox_model::finetune::recorded
+    ///
+    /// # Errors
+    /// [`Error::SavedSession`] where there is no such file, or it is no saved conversation.
+    pub fn read(path: impl AsRef<Path>) -> Result<Self, Error> {
+        let path = path.as_ref();
+        let failed = |problem: String| Error::SavedSession { path: path.to_owned(), problem };
+        let text = std::fs::read(path).map_err(|error| failed(format!("reading it failed: {error}")))?;
+        let File { system, tools, messages, .. } = File::read(&text).map_err(failed)?;
+        Ok(Self { system, tools, messages })
+    }
 }
 
 /// A conversation that goes on, by [`Agent::resume`].
@@ -49,12 +95,17 @@ impl Session {
     pub async fn save(&self, path: impl AsRef<Path>) -> Result<u32, Error> {
         let path = path.as_ref();
         let failed = |problem: String| Error::SavedSession { path: path.to_owned(), problem };
+        // What the next turn begins with.
+        let (driver, ..) = Driver::new(self, Message::user(""), TurnOptions::default());
+        let request = driver.request(self.agent.inner.defaults.tool_choice.clone(), &[]);
         let file = File {
             glassbox_session: FORMAT,
             system: self.system.clone(),
             sampling: self.sampling.clone(),
+            adapter: self.adapter.clone(),
             next_call: self.next_call,
             uploads: self.uploads.clone(),
+            tools: request.tools.clone(),
             messages: self.messages.clone(),
         };
         let text = serde_json::to_vec(&file).map_err(|error| failed(error.to_string()))?;
@@ -79,9 +130,6 @@ impl Session {
         if self.messages.is_empty() {
             return Ok(0);
         }
-        // What the next turn begins with.
-        let (driver, ..) = Driver::new(self, Message::user(""), TurnOptions::default());
-        let request = driver.request(self.agent.inner.defaults.tool_choice.clone(), &[]);
         Ok(self.agent.inner.model.save_kv(&request, &kv).await?)
     }
 }
@@ -96,10 +144,7 @@ impl Agent {
         let path = path.as_ref();
         let failed = |problem: String| Error::SavedSession { path: path.to_owned(), problem };
         let text = tokio::fs::read(path).await.map_err(|error| failed(format!("reading it failed: {error}")))?;
-        let file: File = serde_json::from_slice(&text).map_err(|error| failed(error.to_string()))?;
-        if file.glassbox_session != FORMAT {
-            return Err(failed(format!("it has version {}, and this build reads {FORMAT}", file.glassbox_session)));
-        }
+        let file = File::read(&text).map_err(failed)?;
         let ran_code = file.messages.iter().any(|message| match message {
             Message::Assistant(reply) => reply.parts.iter().any(|part| matches!(part, AssistantPart::Code { .. })),
             _ => false,
@@ -109,6 +154,7 @@ impl Agent {
             agent: self.clone(),
             system: file.system,
             sampling: file.sampling,
+            adapter: file.adapter,
             code: backend.map(|backend| Arc::new(CodeSession::anew(backend, ran_code || !file.uploads.is_empty()))),
             uploads: file.uploads,
             messages: file.messages,

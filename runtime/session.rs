@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use glassbox_model::{Message, Sampling};
+use glassbox_model::{AdapterChoice, Message, Sampling};
 use glassbox_sandbox::{Backend, FileInfo, Interpreter, InterpreterError};
 
 use crate::code_session::CodeSession;
@@ -34,6 +34,7 @@ pub struct Session {
     pub(crate) agent: Agent,
     pub(crate) system: Option<String>,
     pub(crate) sampling: Sampling,
+    pub(crate) adapter: AdapterChoice,
     pub(crate) code: Option<Arc<CodeSession>>,
     /// Files that the next message announces.
     pub(crate) uploads: Vec<FileInfo>,
@@ -47,6 +48,7 @@ impl Clone for Session {
             agent: self.agent.clone(),
             system: self.system.clone(),
             sampling: self.sampling.clone(),
+            adapter: self.adapter.clone(),
             code: self.code.as_ref().map(|code| Arc::new(code.branch())),
             uploads: self.uploads.clone(),
             messages: self.messages.clone(),
@@ -70,6 +72,7 @@ impl Session {
         Self {
             system: defaults.system.clone(),
             sampling: defaults.sampling.clone(),
+            adapter: defaults.adapter.clone(),
             code: agent.inner.interpreter.clone().map(|backend| Arc::new(CodeSession::new(backend))),
             uploads: Vec::new(),
             messages: Vec::new(),
@@ -135,6 +138,17 @@ impl Session {
     /// Sets how tokens are chosen from the next message on.
     pub fn set_sampling(&mut self, sampling: Sampling) {
         self.sampling = sampling;
+    }
+
+    /// Which LoRA adapter acts.
+    pub fn adapter(&self) -> &AdapterChoice {
+        &self.adapter
+    }
+
+    /// Sets which LoRA adapter acts from the next message on. The whole prompt is then read anew. A name that was not loaded
+    /// with the model is an error of the next turn, which leaves the conversation as it was.
+    pub fn set_adapter(&mut self, adapter: AdapterChoice) {
+        self.adapter = adapter;
     }
 
     /// Gives this session another interpreter than the agent's. The one it had is closed.

@@ -157,6 +157,7 @@ fn options(engine: &EngineSettings) -> EngineOptions {
         gpu_layers: engine.gpu_layers,
         kv_cache: engine.kv_cache.unwrap_or_default(),
         lora: engine.lora.clone(),
+        adapters: engine.adapters.clone(),
         sequences: engine.sequences,
         queue: engine.queue.unwrap_or(default.queue),
         ..default

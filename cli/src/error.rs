@@ -84,6 +84,12 @@ pub(crate) enum CliError {
         /// Why the small one could not be made.
         also: String,
     },
+    /// ChatGLM3's tokenizer could be had from nowhere.
+    #[error("{error}")]
+    TokenizerNotFetched {
+        /// What was tried.
+        error: FetchError,
+    },
     /// The server.
     #[error(transparent)]
     Serve(#[from] ServeError),
@@ -141,6 +147,11 @@ impl CliError {
             Self::SandboxNotFetched { .. } => {
                 Some("check the network (HTTPS_PROXY, PIP_INDEX_URL) and type the same again".to_owned())
             }
+            Self::TokenizerNotFetched { .. } => Some(
+                "check the network (HTTPS_PROXY, HF_ENDPOINT, PIP_INDEX_URL) and type the same again: that fetches it; or \
+                 name a `tokenizer.model` of ChatGLM3, or a GGUF file with its vocabulary: `--tokenizer FILE`"
+                    .to_owned(),
+            ),
             Self::Agent(error) => error.hint(),
             Self::Serve(ServeError::NoKeys { .. }) => {
                 Some("pass `--api-key KEY`, or `--no-auth` where anybody may ask".to_owned())
@@ -174,7 +185,7 @@ impl CliError {
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
             Self::Usage { .. } => Exit::Usage,
             Self::Absent { .. } => Exit::NoModel,
-            Self::Fetch(error) => of_fetch(error),
+            Self::Fetch(error) | Self::TokenizerNotFetched { error } => of_fetch(error),
             Self::Model(error) | Self::Agent(glassbox::Error::Model(error)) => of_model(error),
             Self::Agent(glassbox::Error::ContextOverflow { .. }) => Exit::NoAnswer,
             Self::Agent(glassbox::Error::UnknownChoice { .. } | glassbox::Error::NothingToCall) => Exit::Usage,
@@ -190,7 +201,9 @@ fn of_model(error: &ModelError) -> Exit {
         ModelError::NotFound { .. } => Exit::NoModel,
         ModelError::Fetch(error) => of_fetch(error),
         ModelError::ContextOverflow { .. } => Exit::NoAnswer,
-        ModelError::Sampling { .. } | ModelError::Dialect(DialectError::Unknown { .. }) => Exit::Usage,
+        ModelError::Sampling { .. }
+        | ModelError::Adapter { .. }
+        | ModelError::Dialect(DialectError::Unknown { .. }) => Exit::Usage,
         _ => Exit::Error,
     }
 }

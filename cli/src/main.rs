@@ -3,6 +3,7 @@
 //! What is typed is read in [`args`] and worked out in [`settings`]; [`chat`] and [`run`] drive turns ([`turn`]), which
 //! [`render`] shows. Everything is written through [`ui`]: the reply to standard output, the rest to standard error.
 
+mod adapters;
 mod agent;
 mod args;
 mod ask;
@@ -81,6 +82,7 @@ async fn command(cli: Cli, ui: &mut Ui) -> Result<Exit, CliError> {
     match cli.command {
         Some(Command::Serve(args)) => commands::serve::serve(args, &cli.agent, &interrupts, ui).await,
         Some(Command::Eval(args)) => commands::eval::eval(args, &cli.agent, &interrupts, ui).await,
+        Some(Command::Data(args)) => commands::data::data(args, &interrupts, ui).await,
         Some(Command::Models(args)) => commands::models::models(args, &interrupts, ui).await,
         Some(Command::Tools(args)) => commands::tools::tools(&args, ui),
         Some(Command::Exec(args)) => exec::exec(args, cli.agent, &interrupts, ui).await,

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use glassbox::ToolAccess;
 use glassbox::model::ToolChoice;
-use glassbox::model::engine::{KvCacheType, LoraAdapter};
+use glassbox::model::engine::{KvCacheType, LoraAdapter, NamedAdapter};
 use glassbox::sandbox::wasm::Image;
 use glassbox::tools::{Registry, ToolSpec, builtin};
 
+use crate::adapters::Loras;
 use crate::args::{AgentArgs, ApproveArg, KernelArgs, ModeArg, OutputArgs};
 use crate::backend::{BackendArg, BackendSettings, InterpreterArg, Start};
 use crate::error::CliError;
@@ -63,8 +64,10 @@ pub(crate) struct EngineSettings {
     pub(crate) gpu_layers: Option<u32>,
     /// Number type of the KV cache.
     pub(crate) kv_cache: Option<KvCacheType>,
-    /// An adapter.
+    /// The adapter that acts unasked.
     pub(crate) lora: Option<LoraAdapter>,
+    /// The adapters that can be chosen.
+    pub(crate) adapters: Vec<NamedAdapter>,
     /// The chat format.
     pub(crate) dialect: Option<String>,
     /// Generations that run at once.
@@ -163,6 +166,7 @@ impl Settings {
     /// [`CliError::Usage`] where arguments make no sense alone or together, and file errors.
     pub(crate) fn resolve(args: &AgentArgs) -> Result<Self, CliError> {
         let means = means(args)?;
+        let Loras { unasked, named } = Loras::read(&args.loras, args.adapter.as_deref())?;
         let tools = tools(args, &means)?;
         let mut tuning = Tuning::default();
         for assignment in args.assignments() {
@@ -175,7 +179,8 @@ impl Settings {
                 threads: args.threads,
                 gpu_layers: args.gpu_layers,
                 kv_cache: args.kv_cache,
-                lora: args.lora.as_deref().map(lora).transpose()?,
+                lora: unasked,
+                adapters: named,
                 dialect: args.dialect.clone(),
                 // One conversation: the whole context is its own.
                 sequences: 1,
@@ -219,24 +224,6 @@ fn system(args: &AgentArgs) -> Result<Option<String>, CliError> {
         (None, Some(path)) => read_text(path).map(|text| Some(text.trim_end().to_owned())),
         (None, None) => Ok(None),
     }
-}
-
-fn lora(text: &str) -> Result<LoraAdapter, CliError> {
-    let (path, scale) = match text.rsplit_once('=') {
-        // A path may hold `=` itself: only a number after the last one is a scale.
-        Some((path, scale)) if scale.parse::<f32>().is_ok() => (path, scale.parse().unwrap_or(1.0)),
-        _ => (text, 1.0_f32),
-    };
-    if path.is_empty() || !scale.is_finite() {
-        return Err(CliError::usage(
-            format!("`--lora {text}` is not PATH or PATH=SCALE"),
-            "write it as `--lora adapter.gguf=0.5`",
-        ));
-    }
-    // Looked for now: the model may be fetched first, which takes a while.
-    let path = PathBuf::from(path);
-    std::fs::metadata(&path).map_err(|error| CliError::reading(&path, error))?;
-    Ok(LoraAdapter { path, scale })
 }
 
 fn approvals(args: &AgentArgs) -> Approvals {
@@ -328,7 +315,7 @@ fn tool_choice(text: &str, tools: &Registry, means: &Means) -> Result<ToolChoice
 }
 
 /// A list of tools, in OpenAI's form, the bare form, or the object `{"tools": [...]}` around it.
-fn read_tools(path: &Path) -> Result<Vec<ToolSpec>, CliError> {
+pub(crate) fn read_tools(path: &Path) -> Result<Vec<ToolSpec>, CliError> {
     let hint = "it must be a JSON list of {\"name\", \"description\", \"parameters\"}, bare or as OpenAI's `tools`";
     let bad = |problem: String| CliError::Content { path: path.to_owned(), problem, hint: hint.to_owned() };
     let value: serde_json::Value = serde_json::from_str(&read_text(path)?).map_err(|error| bad(error.to_string()))?;

@@ -58,7 +58,41 @@ fn an_adapter_may_have_a_scale_and_a_path_with_an_equals_sign() {
     }
     assert_eq!(problem(&["--lora", "/nowhere/a.gguf"]).0, "cannot read /nowhere/a.gguf");
     let (message, _) = problem(&["--lora", "=0.5"]);
-    assert_eq!(message, "`--lora =0.5` is not PATH or PATH=SCALE");
+    assert_eq!(message, "`--lora =0.5` is not [NAME=]PATH[=SCALE]");
+}
+
+#[test]
+fn adapters_with_names_act_where_they_are_chosen() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a=1.gguf");
+    std::fs::write(&path, b"").unwrap();
+    let given = |text: &str| text.replace("PATH", path.to_str().unwrap());
+    let adapter = |scale| LoraAdapter { path: path.clone(), scale };
+    let named = |name: &str, scale| NamedAdapter { name: name.to_owned(), adapter: adapter(scale) };
+    let (weather, stocks) = (given("weather=PATH"), given("stocks=PATH=0.5"));
+    let engine = resolve(&["--lora", &weather, "--lora", &stocks]).unwrap().engine;
+    assert_eq!((engine.lora, engine.adapters), (None, vec![named("weather", 1.0), named("stocks", 0.5)]));
+    let acts =
+        |choice: &str| resolve(&["--lora", &weather, "--lora", &stocks, "--adapter", choice]).unwrap().engine.lora;
+    assert_eq!(acts("weather"), Some(adapter(1.0)));
+    assert_eq!((acts("stocks"), acts("stocks=2")), (Some(adapter(0.5)), Some(adapter(2.0))));
+    let engine = resolve(&["--lora", &given("PATH"), "--lora", &stocks]).unwrap().engine;
+    assert_eq!((engine.lora, engine.adapters.len()), (Some(adapter(1.0)), 1));
+    for (args, message) in [
+        (
+            &["--lora", &given("PATH"), "--lora", &given("PATH=2")][..],
+            "one adapter acts at a time, and two have no name",
+        ),
+        (&["--lora", &weather, "--adapter", "stocks"], "no adapter is named `stocks`"),
+        (&["--adapter", "stocks"], "no adapter is named `stocks`"),
+        (
+            &["--lora", &given("PATH"), "--adapter", "x"],
+            "one adapter acts at a time: the one without a name does already",
+        ),
+        (&["--lora", "two words=a.gguf"], "`--lora two words=a.gguf` is not [NAME=]PATH[=SCALE]"),
+    ] {
+        assert_eq!(problem(args).0, message);
+    }
 }
 
 #[test]

@@ -93,6 +93,9 @@ pub struct ModelInfo {
     pub architecture: String,
     /// Tokens that fit in the context, prompt and reply together.
     pub context_tokens: u32,
+    /// The LoRA adapters that a request can choose by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub adapters: Vec<String>,
     /// What a person should know: an unknown template, a model that was never trained on tools.
     pub notes: Vec<String>,
 }

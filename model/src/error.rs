@@ -70,6 +70,14 @@ pub enum ModelError {
         /// What it said.
         problem: String,
     },
+    /// The adapter that a request names cannot be used, or not be loaded under its name.
+    #[error("the adapter `{name}` cannot be used: {problem}")]
+    Adapter {
+        /// Its name.
+        name: String,
+        /// Why.
+        problem: String,
+    },
     /// A sampling value is out of range.
     #[error("{name} is {value}; it must be {range}")]
     Sampling {
@@ -121,6 +129,7 @@ impl ModelError {
             Self::Prompt { .. } => "prompt",
             Self::Dialect(_) => "dialect",
             Self::Grammar { .. } => "grammar",
+            Self::Adapter { .. } => "adapter",
             Self::Sampling { .. } => "sampling",
             Self::Stopped { .. } => "stopped",
             #[cfg(feature = "fetch")]
@@ -145,6 +154,9 @@ impl ModelError {
                     .into(),
             ),
             Self::QueueFull { .. } => Some("try again when one is done".into()),
+            Self::Adapter { .. } => {
+                Some("load each with the model, under a name of its own: `--lora NAME=PATH`".into())
+            }
             Self::Engine { .. } => Some("run again with RUST_LOG=llama-cpp-2=debug to see llama.cpp's own log".into()),
             Self::Dialect(DialectError::Schema { .. }) => {
                 Some("simplify the tool's schema, or describe the constraint in words".into())

@@ -2,12 +2,14 @@
 //!
 //! [`ChatModel`] is the face: a [`Request`] goes in, [`Delta`]s come out. Behind it a [`dialect`] knows the chat format
 //! of a model family, the engine runs GGUF files through llama.cpp, and the [`catalog`] knows where models come from.
+//! [`finetune`] reads, renders and converts the files that models are fine-tuned with.
 
 #[cfg(feature = "fetch")]
 pub mod catalog;
 pub mod dialect;
 #[cfg(feature = "llama")]
 pub mod engine;
+pub mod finetune;
 #[cfg(feature = "llama")]
 pub mod local;
 
@@ -22,6 +24,7 @@ mod message;
 mod off_thread;
 mod request;
 pub mod scripted;
+pub mod sentencepiece;
 mod text_model;
 mod trace;
 mod vocab;
@@ -32,7 +35,8 @@ pub use error::ModelError;
 #[cfg(feature = "llama")]
 pub use local::Model;
 pub use message::{AssistantMessage, AssistantPart, Message, Observation, RawTokens};
-pub use request::{InterpreterNotes, ReplyFormat, Request, Sampling, ToolChoice};
+pub use request::{AdapterChoice, InterpreterNotes, ReplyFormat, Request, Sampling, ToolChoice};
 pub use scripted::ScriptedModel;
+pub use sentencepiece::SentencePieceVocab;
 pub use text_model::{CompletionRequest, Prompt, TextModel, detokenize};
 pub use vocab::{Metadata, Vocab};

@@ -144,6 +144,7 @@ impl ModelBuilder {
                 dialect: choice.dialect.name().to_owned(),
                 architecture: engine.metadata().architecture.clone(),
                 context_tokens: engine.context_tokens(),
+                adapters: engine.adapters(),
                 notes: choice.notes,
             };
             Ok(Model { inner: Arc::new(Inner { engine, vocab, dialect: choice.dialect, info }) })
@@ -247,8 +248,9 @@ impl ChatModel for Model {
 
     async fn save_kv(&self, request: &Request, path: &Path) -> Result<u32, ModelError> {
         let (inner, request) = (Arc::clone(&self.inner), request.clone());
+        let adapter = request.adapter.clone();
         let prompt = off_thread(move || inner.prompt(&request)).await?;
-        Ok(self.inner.engine.save_kv(prompt, path).await?.map_or(0, |saved| saved.tokens))
+        Ok(self.inner.engine.save_kv(prompt, &adapter, path).await?.map_or(0, |saved| saved.tokens))
     }
 
     async fn restore_kv(&self, path: &Path) -> Result<u32, ModelError> {

@@ -24,6 +24,25 @@ pub enum ToolChoice {
     Answer,
 }
 
+/// Which LoRA adapter acts on a generation, of those that were loaded with the model. One acts at a time.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AdapterChoice {
+    /// The one that was loaded to act unasked; none where there is none.
+    #[default]
+    AsLoaded,
+    /// None: the model alone.
+    Base,
+    /// The one of this name.
+    Named {
+        /// Its name.
+        name: String,
+        /// How strongly it acts; `None` is the scale that it was loaded with, 0 is the model alone.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        scale: Option<f32>,
+    },
+}
+
 /// The form of a reply in words.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -105,6 +124,8 @@ pub struct Request {
     pub format: ReplyFormat,
     /// How tokens are chosen.
     pub sampling: Sampling,
+    /// Which LoRA adapter acts.
+    pub adapter: AdapterChoice,
     /// Says how likely each token of the reply's prose was, beside so many of the likeliest: [`Delta::Logprobs`]. Default
     /// `None`: nothing is said.
     ///

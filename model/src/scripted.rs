@@ -24,7 +24,9 @@ pub use reply::Reply;
 
 use crate::dialect::Dialect;
 use crate::trace;
-use crate::{AssistantPart, ChatModel, DeltaStream, Message, ModelError, ModelInfo, Request, ToolChoice, Vocab};
+use crate::{
+    AdapterChoice, AssistantPart, ChatModel, DeltaStream, Message, ModelError, ModelInfo, Request, ToolChoice, Vocab,
+};
 
 /// A model whose replies are written beforehand. It streams them in small pieces, honours cancellation, `max_tokens`
 /// and the context's size, and keeps every request that it got.
@@ -85,6 +87,7 @@ impl ScriptedModel {
                 dialect: "scripted".to_owned(),
                 architecture: String::new(),
                 context_tokens: 8192,
+                adapters: Vec::new(),
                 notes: Vec::new(),
             },
             count: Arc::new(count),
@@ -105,6 +108,14 @@ impl ScriptedModel {
     #[must_use]
     pub fn with_context_tokens(mut self, tokens: u32) -> Self {
         self.info.context_tokens = tokens;
+        self
+    }
+
+    /// Sets the LoRA adapters that requests may name. They change nothing of the script; another name is an error, as with a
+    /// real model.
+    #[must_use]
+    pub fn with_adapters<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
+        self.info.adapters = names.into_iter().map(Into::into).collect();
         self
     }
 
@@ -156,7 +167,13 @@ impl ChatModel for ScriptedModel {
                 let needed = prompt.saturating_add(1);
                 return Err(ModelError::ContextOverflow { needed, limit: self.info.context_tokens });
             }
-            Ok(reply)
+            match &request.adapter {
+                AdapterChoice::Named { name, .. } if !self.info.adapters.contains(name) => {
+                    let problem = format!("loaded are {:?}", self.info.adapters);
+                    Err(ModelError::Adapter { name: name.clone(), problem })
+                }
+                _ => Ok(reply),
+            }
         });
         let span = trace::span(trace::Operation::Chat, &self.info, &request.sampling, request.max_tokens);
         let deltas = play::play(reply, request, prompt, self.info.context_tokens, self.spoken.as_ref());

@@ -2,7 +2,7 @@
 
 use tokio_util::sync::CancellationToken;
 
-use crate::{DeltaStream, ModelError, Sampling};
+use crate::{AdapterChoice, DeltaStream, ModelError, Sampling};
 
 /// A model that goes on from any text, and that tells its tokens. Reached by [`ChatModel::text`](crate::ChatModel::text).
 pub trait TextModel: Send + Sync {
@@ -39,6 +39,8 @@ pub struct CompletionRequest {
     pub prompt: Prompt,
     /// How tokens are chosen.
     pub sampling: Sampling,
+    /// Which LoRA adapter acts.
+    pub adapter: AdapterChoice,
     /// As [`Request::logprobs`](crate::Request::logprobs).
     pub logprobs: Option<u32>,
     /// The most tokens to write; `None` leaves it to the context.
@@ -55,6 +57,7 @@ impl CompletionRequest {
         Self {
             prompt,
             sampling: Sampling::default(),
+            adapter: AdapterChoice::default(),
             logprobs: None,
             max_tokens: None,
             stop: Vec::new(),

@@ -138,6 +138,8 @@ fn a_word_that_holds_a_special_is_read_as_a_word() {
         ("geopolitics", &[3094, 404, 6408, 823]),
         ("sop", &[268, 404]),
         ("eop", &[315, 404]),
+        // Here llama.cpp's merges go through `sop` to other tokens, none of them special.
+        (">soppeople", &[2046, 571, 17438, 677]),
     ] {
         assert_eq!(vocab().tokenize(text), expected, "{text}");
     }

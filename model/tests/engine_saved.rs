@@ -12,7 +12,7 @@ mod engine;
 
 use engine::{chat, collect, next_turn, options, request};
 use glassbox_model::{
-    ModelError,
+    AdapterChoice, ModelError,
     engine::{Engine, EngineOptions, KvCacheType},
 };
 
@@ -40,7 +40,7 @@ impl Talk {
     }
 
     async fn save(&self) -> u32 {
-        self.engine.save_kv(self.second.clone(), self.file()).await.unwrap().unwrap().tokens
+        self.engine.save_kv(self.second.clone(), &AdapterChoice::AsLoaded, self.file()).await.unwrap().unwrap().tokens
     }
 }
 
@@ -77,7 +77,7 @@ async fn a_file_holds_only_its_own_conversation() {
     let other = chat(&*vocab, "You are a helpful assistant.", "My secret is 4711. Repeat it.");
     let common = other.iter().zip(&talk.held).take_while(|(a, b)| a == b).count();
     assert!(common > 5);
-    let saved = talk.engine.save_kv(other, talk.file()).await.unwrap().unwrap();
+    let saved = talk.engine.save_kv(other, &AdapterChoice::AsLoaded, talk.file()).await.unwrap().unwrap();
     // The other conversation has the system prompt in common, and gets no more than that.
     assert_eq!(saved.tokens as usize, common);
     // And the one that lent it still has its own.
@@ -90,7 +90,7 @@ async fn what_is_not_held_gives_no_file() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("none.kv");
     let prompt = chat(&*engine.vocab(), "You are a helpful assistant.", "Hello");
-    assert!(engine.save_kv(prompt, &file).await.unwrap().is_none());
+    assert!(engine.save_kv(prompt, &AdapterChoice::AsLoaded, &file).await.unwrap().is_none());
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 

@@ -48,11 +48,13 @@ impl ApiError {
     }
 
     /// No such model is served.
-    pub(crate) fn no_model(name: &str, served: &str) -> Self {
+    pub(crate) fn no_model(name: &str, served: &[String]) -> Self {
+        let names: Vec<_> = served.iter().map(|name| format!("`{name}`")).collect();
+        let are = if names.len() == 1 { "is" } else { "are" };
         let mut error = Self::new(
             StatusCode::NOT_FOUND,
             "invalid_request_error",
-            format!("the model `{name}` is not served here; `{served}` is"),
+            format!("the model `{name}` is not served here; {} {are}", names.join(", ")),
         );
         error.code = Some("model_not_found");
         error.param = Some("model".to_owned());
@@ -137,6 +139,7 @@ impl From<ModelError> for ApiError {
             }
             ModelError::Prompt { .. } => Self::invalid("prompt", message),
             ModelError::Sampling { name, .. } => Self::invalid(name, message),
+            ModelError::Adapter { .. } => Self::invalid("lora", message),
             ModelError::Dialect(DialectError::Format { .. }) => Self::invalid("response_format", message),
             ModelError::Dialect(DialectError::Order { .. }) => Self::invalid("messages", message),
             ModelError::Dialect(_) | ModelError::Grammar { .. } => Self::invalid("tools", message),

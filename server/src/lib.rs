@@ -19,6 +19,7 @@
 //! ```
 
 mod access;
+mod adapter;
 mod body;
 mod chat;
 mod error;

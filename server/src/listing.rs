@@ -26,7 +26,7 @@ fn described(shared: &Shared, name: &str) -> Value {
 
 /// The names of the model.
 pub(crate) async fn models(State(shared): State<Arc<Shared>>) -> Json<Value> {
-    let data: Vec<Value> = shared.names.iter().map(|name| described(&shared, name)).collect();
+    let data: Vec<Value> = shared.listed().iter().map(|name| described(&shared, name)).collect();
     Json(json!({ "object": "list", "data": data }))
 }
 
@@ -35,7 +35,7 @@ pub(crate) async fn model(
     State(shared): State<Arc<Shared>>,
     Path(name): Path<String>,
 ) -> Result<Json<Value>, ApiError> {
-    shared.check_name(&name)?;
+    shared.named(&name)?;
     Ok(Json(described(&shared, &name)))
 }
 

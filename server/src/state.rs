@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use glassbox_model::{ChatModel, Sampling};
+use glassbox_model::{AdapterChoice, ChatModel, Sampling};
 
 use crate::access::Key;
 use crate::error::ApiError;
@@ -31,12 +31,25 @@ impl Shared {
         self.names.first().map_or("", String::as_str)
     }
 
-    /// Whether the model is served under this name.
-    pub(crate) fn check_name(&self, name: &str) -> Result<(), ApiError> {
-        if self.names.iter().any(|known| known == name) {
-            return Ok(());
+    /// The names under which it is listed: its own, and with each of its adapters.
+    pub(crate) fn listed(&self) -> Vec<String> {
+        let adapters = self.model.info().adapters.iter();
+        let adapted = adapters.map(|adapter| format!("{}:{adapter}", self.name()));
+        self.names.iter().cloned().chain(adapted).collect()
+    }
+
+    /// Which adapter this name of the model asks for: `NAME:ADAPTER`, or none.
+    pub(crate) fn named(&self, name: &str) -> Result<AdapterChoice, ApiError> {
+        let ours = |name: &str| self.names.iter().any(|known| known == name);
+        if ours(name) {
+            return Ok(AdapterChoice::AsLoaded);
         }
-        Err(ApiError::no_model(name, self.name()))
+        match name.rsplit_once(':').filter(|(model, _)| ours(model)) {
+            Some((_, adapter)) if self.model.info().adapters.iter().any(|known| known == adapter) => {
+                Ok(AdapterChoice::Named { name: adapter.to_owned(), scale: None })
+            }
+            _ => Err(ApiError::no_model(name, &self.listed())),
+        }
     }
 }
 

@@ -13,7 +13,8 @@ use std::time::Duration;
 use futures::StreamExt;
 use glassbox_model::scripted::Reply;
 use glassbox_model::{
-    ChatModel, DeltaStream, FinishReason, Message, ModelError, ModelInfo, Request, ScriptedModel, ToolChoice,
+    AdapterChoice, ChatModel, DeltaStream, FinishReason, Message, ModelError, ModelInfo, Request, ScriptedModel,
+    ToolChoice,
 };
 use glassbox_server::{Builder, ServeError, Server};
 use reqwest::{Client, Response, StatusCode};
@@ -421,6 +422,50 @@ async fn models_are_listed_under_their_names() {
     assert_eq!(list["data"][1]["id"], "gpt-test");
     assert_eq!(server.get("/v1/models/gpt-test").await.status(), StatusCode::OK);
     assert_eq!(server.get("/v1/models/other").await.status(), StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn an_adapter_is_asked_for_by_the_model_s_name_or_by_lora() {
+    let replies: Vec<Reply> = (0..6).map(|_| Reply::text("ok")).collect();
+    let model = Arc::new(ScriptedModel::new(replies).with_adapters(["weather", "stocks"]));
+    let server = Server::builder(Arc::clone(&model) as Arc<dyn ChatModel>)
+        .alias("gpt")
+        .bind(([127, 0, 0, 1], 0).into())
+        .await
+        .unwrap();
+    let base = format!("http://{}", server.address());
+    let task = tokio::spawn(async move { server.run(std::future::pending()).await.unwrap() });
+    let server = Running { base, model, client: Client::new(), task };
+    let list: Value = server.get("/v1/models").await.json().await.unwrap();
+    let names: Vec<&str> = list["data"].as_array().unwrap().iter().map(|model| model["id"].as_str().unwrap()).collect();
+    assert_eq!(names, ["scripted", "gpt", "scripted:weather", "scripted:stocks"]);
+    assert_eq!(server.get("/v1/models/gpt:weather").await.status(), StatusCode::OK);
+    let named = |name: &str, scale| AdapterChoice::Named { name: name.to_owned(), scale };
+    for (more, choice) in [
+        (json!({"model": "scripted"}), AdapterChoice::AsLoaded),
+        (json!({"model": "gpt:stocks"}), named("stocks", None)),
+        (json!({"model": "gpt", "lora": []}), AdapterChoice::Base),
+        (
+            json!({"model": "gpt", "lora": [{"id": 0, "scale": 0.0}, {"id": 1, "scale": 0.5}]}),
+            named("stocks", Some(0.5)),
+        ),
+        (json!({"model": "gpt", "lora": [{"name": "weather"}]}), named("weather", None)),
+        (json!({"model": "gpt", "lora": [{"id": 0, "scale": 0.0}]}), AdapterChoice::Base),
+    ] {
+        assert_eq!(server.post(&ask(more.clone())).await.status(), StatusCode::OK, "{more}");
+        assert_eq!(server.model.requests().pop().unwrap().adapter, choice, "{more}");
+    }
+    for (more, status, param) in [
+        (json!({"model": "gpt:news"}), StatusCode::NOT_FOUND, "model"),
+        (json!({"model": "other:stocks"}), StatusCode::NOT_FOUND, "model"),
+        (json!({"model": "gpt:stocks", "lora": []}), StatusCode::BAD_REQUEST, "lora"),
+        (json!({"model": "gpt", "lora": [{"id": 2}]}), StatusCode::BAD_REQUEST, "lora"),
+        (json!({"model": "gpt", "lora": [{"scale": 1.0}]}), StatusCode::BAD_REQUEST, "lora"),
+        (json!({"model": "gpt", "lora": [{"id": 0}, {"id": 1}]}), StatusCode::BAD_REQUEST, "lora"),
+    ] {
+        let (refused, error) = server.refused(&ask(more.clone())).await;
+        assert_eq!((refused, &error["param"]), (status, &json!(param)), "{more}: {error}");
+    }
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! Conversations that go on from a file. That a resumed one reads nothing again is shown in `tests/real_model.rs`.
 
 use glassbox::model::scripted::{Reply, ScriptedModel};
-use glassbox::{Agent, Error, Sampling};
+use glassbox::{Agent, Error, Recorded, Sampling};
 use serde_json::json;
 
 use crate::support::{Cell, ScriptedInterpreter, agent, history, within};
@@ -24,6 +24,10 @@ async fn a_saved_conversation_goes_on_where_it_was() {
     // A scripted model has no KV.
     assert_eq!(session.save(&file).await.unwrap(), 0);
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+
+    let recorded = Recorded::read(&file).unwrap();
+    assert_eq!((recorded.system.as_deref(), &recorded.messages[..]), (Some("Add."), session.messages()));
+    assert_eq!(recorded.tools, agent.registry().specs(), "what the model was shown");
 
     let resumed = agent.resume(&file).await.unwrap();
     assert_eq!(resumed.reused_tokens.unwrap(), 0);
@@ -81,6 +85,7 @@ async fn what_is_no_saved_conversation_is_refused() {
     let other = std::fs::read_to_string(&file).unwrap().replace("\"glassbox_session\":1", "\"glassbox_session\":2");
     std::fs::write(&file, other).unwrap();
     assert!(problem(&agent).await.contains("version 2"));
+    assert!(matches!(Recorded::read(&file), Err(Error::SavedSession { .. })));
     let nowhere = folder.path().join("none/talk.json");
     assert!(matches!(agent.session().save(&nowhere).await, Err(Error::SavedSession { .. })));
 }

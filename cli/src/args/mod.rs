@@ -1,5 +1,6 @@
 //! What can be typed. [`crate::settings`] turns it into what will be done.
 
+mod data;
 mod eval;
 mod sandbox;
 mod serve;
@@ -13,6 +14,7 @@ use glassbox::model::engine::KvCacheType;
 use crate::backend::InterpreterArg;
 use crate::sampling::{Assignment, Knob};
 
+pub(crate) use data::{DataArgs, DataCommand, TokenArgs};
 pub(crate) use eval::EvalArgs;
 pub(crate) use sandbox::{ExecArgs, KernelArgs, LimitArgs, SetupArgs};
 pub(crate) use serve::ServeArgs;
@@ -71,6 +73,8 @@ pub(crate) enum Command {
     Serve(ServeArgs),
     /// Measure how often a model calls the right tool (BFCL v4)
     Eval(EvalArgs),
+    /// Check, render, count and convert files that models are fine-tuned with
+    Data(DataArgs),
     /// List, fetch and remove models
     Models(ModelsArgs),
     /// List the built-in tools
@@ -155,9 +159,13 @@ pub(crate) struct AgentArgs {
     /// The chat format, where the one read from the model file is wrong: chatglm3, glm4, hermes, generic
     #[arg(long, global = true, value_name = "NAME", help_heading = "Model")]
     pub(crate) dialect: Option<String>,
-    /// A LoRA adapter (GGUF) made for the model, with its strength, 1 where left out
-    #[arg(long, global = true, value_name = "PATH[=SCALE]", help_heading = "Model")]
-    pub(crate) lora: Option<String>,
+    /// A LoRA adapter (GGUF) made for the model, with its strength, 1 where left out. With a name it acts only where that is
+    /// chosen; may be repeated
+    #[arg(long = "lora", global = true, value_name = "[NAME=]PATH[=SCALE]", help_heading = "Model")]
+    pub(crate) loras: Vec<String>,
+    /// The named LoRA adapter that acts where none is chosen
+    #[arg(long, global = true, value_name = "NAME[=SCALE]", help_heading = "Model")]
+    pub(crate) adapter: Option<String>,
 
     /// Instructions for the whole conversation
     #[arg(
@@ -344,7 +352,7 @@ fn seconds(text: &str) -> Result<std::time::Duration, String> {
     seconds.and_then(|seconds| std::time::Duration::try_from_secs_f64(seconds).ok()).ok_or_else(wrong)
 }
 
-/// The whole command, with the agent's options hidden where they say nothing (`models`, `tools`, `exec`, `setup`).
+/// The whole command, with the agent's options hidden where they say nothing (`data`, `models`, `tools`, `exec`, `setup`).
 pub(crate) fn command() -> clap::Command {
     use clap::CommandFactory as _;
     let mut command = Cli::command();
@@ -355,11 +363,12 @@ pub(crate) fn command() -> clap::Command {
     // Of the agent's options, those of the sandbox are `exec`'s too.
     let hide = move |arg: clap::Arg, runs: bool| {
         let heading = arg.get_help_heading();
-        let of_programs = heading == Some("Sandbox") || arg.get_id() == "out";
+        // `data` has a required `--out` of its own, under no heading.
+        let of_programs = heading == Some("Sandbox") || (arg.get_id() == "out" && heading.is_some());
         let hidden = of_agents(heading) || (of_programs && !runs);
         if hidden { arg.hide(true) } else { arg }
     };
-    for name in ["models", "tools", "exec", "setup"] {
+    for name in ["data", "models", "tools", "exec", "setup"] {
         let hide = move |arg| hide(arg, name == "exec");
         command = command.mut_subcommand(name, |sub| {
             let names: Vec<String> = sub.get_subcommands().map(|sub| sub.get_name().to_owned()).collect();

@@ -1,5 +1,8 @@
 //! The chat's commands: what a line means.
 
+use glassbox::AdapterChoice;
+
+use crate::adapters::scaled;
 use crate::sampling::{Assignment, Knob};
 
 /// What a line of the chat means.
@@ -21,6 +24,8 @@ pub(crate) enum Command {
     System(Option<String>),
     /// Show the settings, or set one.
     Set(Option<Assignment>),
+    /// Show the LoRA adapters, or choose one.
+    Adapter(Option<AdapterChoice>),
     /// Show what the last turns cost.
     Stats,
     /// Put this file into the sandbox.
@@ -47,13 +52,14 @@ pub(crate) struct CommandError {
 }
 
 /// Name, argument, and what it does; the help shows these.
-pub(crate) const COMMANDS: [(&str, &str, &str); 13] = [
+pub(crate) const COMMANDS: [(&str, &str, &str); 14] = [
     ("/help", "", "show this"),
     ("/clear", "", "forget the conversation (also `clear`)"),
     ("/exit", "", "leave (also /quit, `stop`, Ctrl-D)"),
     ("/tools", "", "show the tools that the model may call"),
     ("/system", "[TEXT]", "show or set the instructions; `/system none` removes them"),
     ("/set", "[NAME VALUE]", "show or set the sampling: /set temperature 0.2"),
+    ("/adapter", "[NAME]", "show or choose the LoRA adapter: NAME, NAME=SCALE, or `none`"),
     ("/stats", "", "show what this chat has cost"),
     ("/upload", "FILE", "put a file into the sandbox, as /mnt/data/FILE"),
     ("/files", "", "show the sandbox's files"),
@@ -113,6 +119,12 @@ pub(crate) fn read(line: &str) -> Result<Command, CommandError> {
         "/system" if argument == "none" => Ok(Command::System(Some(String::new()))),
         "/system" => Ok(Command::System(Some(argument.to_owned()))),
         "/set" => set(argument).map(Command::Set),
+        "/adapter" if argument.is_empty() => Ok(Command::Adapter(None)),
+        "/adapter" if argument == "none" => Ok(Command::Adapter(Some(AdapterChoice::Base))),
+        "/adapter" => {
+            let (name, scale) = scaled(argument);
+            Ok(Command::Adapter(Some(AdapterChoice::Named { name: name.to_owned(), scale })))
+        }
         name => Err(unknown(name)),
     }
 }
@@ -191,6 +203,7 @@ mod tests {
     #[test]
     fn lines_mean_what_they_say() {
         let message = |text: &str| Ok(Command::Message(text.to_owned()));
+        let named = |scale| AdapterChoice::Named { name: "weather".to_owned(), scale };
         for (line, meaning) in [
             ("  ", Ok(Command::Empty)),
             ("clear", Ok(Command::Clear)),
@@ -202,6 +215,10 @@ mod tests {
             ("/system none", Ok(Command::System(Some(String::new())))),
             ("/system 你是一个助手", Ok(Command::System(Some("你是一个助手".to_owned())))),
             ("/set", Ok(Command::Set(None))),
+            ("/adapter", Ok(Command::Adapter(None))),
+            ("/adapter none", Ok(Command::Adapter(Some(AdapterChoice::Base)))),
+            ("/adapter weather=0.5", Ok(Command::Adapter(Some(named(Some(0.5)))))),
+            ("/adapter weather", Ok(Command::Adapter(Some(named(None))))),
             ("//etc/passwd", message("/etc/passwd")),
             ("/tmp is full:\nwhat now?", message("/tmp is full:\nwhat now?")),
             ("北京天气", message("北京天气")),

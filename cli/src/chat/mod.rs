@@ -6,7 +6,7 @@ mod saved;
 
 use std::path::Path;
 
-use glassbox::{Session, StopReason};
+use glassbox::{AdapterChoice, Session, StopReason};
 
 use crate::agent::Prepared;
 use crate::error::CliError;
@@ -206,6 +206,7 @@ impl Chat {
                 assignment.apply(&mut self.tuning);
                 ui.say(&format!("{} is {}.", assignment.knob().name(), assignment.knob().show(&self.tuning)));
             }
+            Command::Adapter(choice) => self.adapter(choice, ui),
             Command::Stats => {
                 ui.say(&format!("{} messages sent, {} in the conversation.", self.turns, self.session.messages().len()))
             }
@@ -221,6 +222,38 @@ impl Chat {
             | Command::Load(_) => {}
         }
         Ok(())
+    }
+
+    fn adapter(&mut self, choice: Option<AdapterChoice>, ui: &mut Ui) {
+        let known = &self.session.agent().model().info().adapters;
+        let list = known.join(", ");
+        match choice {
+            None if known.is_empty() => ui.say("No adapter has a name: `--lora NAME=PATH` loads one."),
+            None => ui.say(&printable(&format!("The adapters are: {list}. {}", self.acting()))),
+            Some(AdapterChoice::Named { name, .. }) if !known.contains(&name) => {
+                let hint = match known.is_empty() {
+                    true => format!("load it: glassbox --lora {name}=PATH"),
+                    false => format!("the adapters are: {list}"),
+                };
+                ui.error(&CliError::usage(format!("no adapter is named `{name}`"), hint));
+                self.failed = Exit::Usage;
+            }
+            Some(choice) => {
+                self.session.set_adapter(choice);
+                ui.say(&printable(&self.acting()));
+            }
+        }
+    }
+
+    fn acting(&self) -> String {
+        match self.session.adapter() {
+            AdapterChoice::AsLoaded => "The one that was loaded to act does, if there is one.".to_owned(),
+            AdapterChoice::Base => "None acts from the next message on.".to_owned(),
+            AdapterChoice::Named { name, scale: None } => format!("{name} acts from the next message on."),
+            AdapterChoice::Named { name, scale: Some(scale) } => {
+                format!("{name} acts at {scale} from the next message on.")
+            }
+        }
     }
 
     fn tools(&self, ui: &mut Ui) {

@@ -1,5 +1,6 @@
 //! The subcommands that hold no conversation.
 
+pub(crate) mod data;
 pub(crate) mod eval;
 pub(crate) mod models;
 pub(crate) mod serve;

@@ -25,7 +25,7 @@ fn wrong_options_are_wrong_usage() {
         (&["--context", "1"], "64"),
         (&["--threads", "0"], "1..=1024"),
         (&["--tool-timeout", "0"], "must be a number of seconds above 0"),
-        (&["--lora", "=2"], "is not PATH or PATH=SCALE\nhint: "),
+        (&["--lora", "=2"], "is not [NAME=]PATH[=SCALE]\nhint: "),
         (&["--no-such-option"], "--no-such-option"),
         (&["--yes", "--approve", "deny"], "cannot be used with"),
     ] {

@@ -104,3 +104,15 @@ fn a_saved_conversation_goes_on_in_the_next_chat() {
     let misplaced = home.run_with(&["--model", &next, "--resume", talk, "run", "hi"], b"");
     assert_eq!(misplaced.code, Some(2), "{}", misplaced.err);
 }
+
+#[test]
+fn adapters_that_are_not_there_are_said() {
+    let home = Home::new();
+    let model = home.script(json!([]));
+    let outcome = home.run_with(&["--model", &model], b"/adapter\n/adapter none\n/adapter weather=0.5\n");
+    assert_eq!(outcome.code, Some(2));
+    assert!(outcome.err.contains("No adapter has a name: `--lora NAME=PATH` loads one.\n"), "{}", outcome.err);
+    assert!(outcome.err.contains("None acts from the next message on.\n"), "{}", outcome.err);
+    let refused = "error: no adapter is named `weather`\nhint: load it: glassbox --lora weather=PATH\n";
+    assert!(outcome.err.contains(refused), "{}", outcome.err);
+}

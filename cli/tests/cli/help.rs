@@ -39,6 +39,21 @@ fn of_models_pull() {
 }
 
 #[test]
+fn of_data() {
+    insta::assert_snapshot!(help(&["data", "--help"]));
+}
+
+#[test]
+fn of_data_render() {
+    insta::assert_snapshot!(help(&["data", "render", "--help"]));
+}
+
+#[test]
+fn of_data_convert() {
+    insta::assert_snapshot!(help(&["data", "convert", "--help"]));
+}
+
+#[test]
 fn of_tools() {
     insta::assert_snapshot!(help(&["tools", "--help"]));
 }

@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod chat;
+mod data;
 mod demo;
 mod eval;
 mod exec;

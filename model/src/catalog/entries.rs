@@ -6,7 +6,7 @@
 pub enum Kind {
     /// A GGUF model; kept in `models/` of the cache.
     Model,
-    /// Another file, such as a tokenizer for tests; kept in `assets/`. Not listed among the models.
+    /// Another file, such as a tokenizer; kept in `assets/`. Not listed among the models.
     Asset,
 }
 
@@ -227,7 +227,7 @@ const ASSETS: &[Entry] = &[
     Entry {
         name: "chatglm3-tokenizer",
         kind: Kind::Asset,
-        description: "SentencePiece model of ChatGLM3's vocabulary, for tests",
+        description: "SentencePiece model of ChatGLM3's vocabulary, for fine-tune files",
         licence: "the ChatGLM3-6B licence",
         sources: &[
             Source::Hub { repo: "THUDM/chatglm3-6b", revision: "main", file: "tokenizer.model" },

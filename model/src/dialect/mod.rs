@@ -15,7 +15,7 @@ mod fence;
 mod grammar;
 mod json_calls;
 mod order;
-mod pyjson;
+pub(crate) mod pyjson;
 mod reply;
 mod template;
 

@@ -18,6 +18,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    adapters::Adapters,
     constraint::Constraints,
     gauges::Gauges,
     hesitation::Openers,
@@ -30,7 +31,7 @@ use super::{
     worker::{self, Answer, Command},
 };
 use crate::{
-    FinishReason, Metadata, ModelError, ModelLoad, Sampling, Timings, Usage, Vocab,
+    AdapterChoice, FinishReason, Metadata, ModelError, ModelLoad, Sampling, Timings, Usage, Vocab,
     dialect::{Grammar, Hesitation},
     off_thread::off_thread,
 };
@@ -51,8 +52,7 @@ struct Inner {
     stops: Vec<u32>,
     metadata: Metadata,
     fingerprint: String,
-    /// What saved KV must have been saved with: the weights, the adapter, the KV type.
-    kv_key: String,
+    adapters: Adapters,
     context: u32,
     sequences: usize,
     queue: usize,
@@ -68,6 +68,8 @@ pub struct GenerateRequest {
     pub prompt: Vec<u32>,
     /// How tokens are chosen.
     pub sampling: Sampling,
+    /// Which adapter acts.
+    pub adapter: AdapterChoice,
     /// Tokens that end the reply, besides those that the model file declares.
     pub stop_tokens: Vec<u32>,
     /// What the reply must follow.
@@ -142,7 +144,7 @@ impl Engine {
         let worker = worker::start(worker::Job {
             backend: loaded.backend,
             model: loaded.model,
-            lora: loaded.lora,
+            adapters: loaded.loras,
             options: options.clone(),
             context: loaded.context,
             gauges: Arc::clone(&gauges),
@@ -157,7 +159,7 @@ impl Engine {
                 stops: loaded.vocab.end_of_generation(),
                 vocab: loaded.vocab,
                 metadata: loaded.header.metadata(),
-                kv_key: loaded.kv_key,
+                adapters: loaded.adapters,
                 fingerprint: loaded.fingerprint,
                 context: loaded.context,
                 sequences: options.sequences.clamp(1, EngineOptions::MAX_SEQUENCES) as usize,
@@ -188,16 +190,27 @@ impl Engine {
         self.inner.context
     }
 
-    /// Writes what the KV cache holds of `prompt` to a file, whole or not at all. `None`, and no file, where it holds
+    /// The adapters that a generation can choose by name, in the order in which they were given.
+    pub fn adapters(&self) -> Vec<String> {
+        self.inner.adapters.names().map(str::to_owned).collect()
+    }
+
+    /// Writes what the KV cache holds of `prompt`, computed with this adapter, to a file, whole or not at all. `None`, and no file, where it holds
     /// nothing of it. The last token of the prompt is never there: its logits are computed each time.
     ///
     /// # Errors
     /// [`ModelError::KvFile`] where it cannot be written, [`ModelError::QueueFull`] where all sequences are at work,
-    /// [`ModelError::Engine`], [`ModelError::Stopped`].
-    pub async fn save_kv(&self, prompt: Vec<u32>, path: impl Into<PathBuf>) -> Result<Option<SavedKv>, ModelError> {
+    /// [`ModelError::Adapter`], [`ModelError::Engine`], [`ModelError::Stopped`].
+    pub async fn save_kv(
+        &self,
+        prompt: Vec<u32>,
+        adapter: &AdapterChoice,
+        path: impl Into<PathBuf>,
+    ) -> Result<Option<SavedKv>, ModelError> {
         check_prompt(&prompt, self.inner.vocab.len(), self.inner.context)?;
-        let (path, key) = (path.into(), self.inner.kv_key.clone());
-        match self.ask(|answer| Command::Save(prompt, answer)).await? {
+        let weights = self.inner.adapters.chosen(adapter)?;
+        let (path, key) = (path.into(), self.inner.adapters.kv_key(weights));
+        match self.ask(|answer| Command::Save(prompt, weights, answer)).await? {
             Some(state) => off_thread(move || state.write(&path, &key)).await.map(Some),
             None => Ok(None),
         }
@@ -207,14 +220,15 @@ impl Engine {
     /// It takes the place of the sequence that was used longest ago.
     ///
     /// # Errors
-    /// [`ModelError::KvFile`] where the file is damaged, or of another model, adapter or KV type;
+    /// [`ModelError::KvFile`] where the file is damaged, or of another model or KV type, or an adapter that is not loaded;
     /// [`ModelError::ContextOverflow`], [`ModelError::QueueFull`], [`ModelError::Engine`], [`ModelError::Stopped`].
     /// Nothing is lost then but the time that it would have spared.
     pub async fn restore_kv(&self, path: impl Into<PathBuf>) -> Result<SavedKv, ModelError> {
-        let (path, key) = (path.into(), self.inner.kv_key.clone());
-        let (state, saved) = off_thread(move || SequenceState::read(&path, &key)).await?;
+        let (path, inner) = (path.into(), Arc::clone(&self.inner));
+        let read = move || SequenceState::read(&path, |key| inner.adapters.of_kv_key(key));
+        let (state, weights, saved) = off_thread(read).await?;
         check_prompt(&state.tokens, self.inner.vocab.len(), self.inner.context)?;
-        self.ask(|answer| Command::Restore(state, answer)).await?;
+        self.ask(|answer| Command::Restore(state, weights, answer)).await?;
         Ok(saved)
     }
 
@@ -233,7 +247,7 @@ impl Engine {
 
     /// Starts a generation, or lets it wait where all sequences are taken. Returns at once.
     ///
-    /// The stream's error may be [`ModelError::Sampling`], [`ModelError::ContextOverflow`], [`ModelError::QueueFull`],
+    /// The stream's error may be [`ModelError::Sampling`], [`ModelError::Adapter`], [`ModelError::ContextOverflow`], [`ModelError::QueueFull`],
     /// [`ModelError::Prompt`], [`ModelError::Grammar`], [`ModelError::Engine`] and [`ModelError::Stopped`].
     pub fn generate(&self, request: GenerateRequest) -> EngineStream {
         let (sender, events) = unbounded_channel();
@@ -251,6 +265,7 @@ impl Engine {
     ) -> Result<(), ModelError> {
         let inner = &self.inner;
         let sampler = Sampler::new(&request.sampling, request.prompt.len())?;
+        let weights = inner.adapters.chosen(&request.adapter)?;
         check_prompt(&request.prompt, inner.vocab.len(), inner.context)?;
         let most = inner.sequences.saturating_add(inner.queue);
         let ticket = Ticket::take(&inner.taken, most)
@@ -262,6 +277,7 @@ impl Engine {
         let session = Session {
             prompt: request.prompt.len(),
             tokens: request.prompt,
+            weights,
             hold: request.constraint.map_or(Hold::Free, |grammar| self.hold(grammar)),
             doubt: request.hesitation.map(|hesitation| {
                 let doubt = inner.openers.doubt(&hesitation, &*inner.vocab);

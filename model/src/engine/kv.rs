@@ -5,6 +5,8 @@
 
 use llama_cpp_2::context::LlamaContext;
 
+use super::adapters::Weights;
+
 /// What the ledger does to the cache itself.
 pub(crate) trait KvMemory {
     /// Removes the tokens of `sequence` from position `from` on; false where only all of them can be removed.
@@ -47,6 +49,8 @@ pub(crate) struct KvLedger {
 struct Slot {
     tokens: Vec<u32>,
     cells: Vec<u32>,
+    /// What the tokens were computed with. They are of no use to other weights.
+    weights: Weights,
     busy: bool,
     used_at: u64,
 }
@@ -58,6 +62,13 @@ pub(crate) struct Claim {
     pub(crate) slot: u32,
     /// Tokens of the prompt that it holds already.
     pub(crate) reused: u32,
+}
+
+impl Slot {
+    /// How many tokens a generation with this prompt and these weights finds here.
+    fn common(&self, prompt: &[u32], weights: Weights) -> usize {
+        if self.weights == weights { common_prefix(&self.tokens, prompt) } else { 0 }
+    }
 }
 
 impl KvLedger {
@@ -94,7 +105,7 @@ impl KvLedger {
 
     /// Cells that would be free if all idle sequences were cleared, and the tokens of `prompt` that a running one
     /// holds, which would cost nothing.
-    pub(crate) fn room_beside_busy(&self, prompt: &[u32]) -> (usize, usize) {
+    pub(crate) fn room_beside_busy(&self, prompt: &[u32], weights: Weights) -> (usize, usize) {
         let mut seen = vec![false; self.holders.len()];
         let mut shared = 0;
         for slot in self.slots.iter().filter(|s| s.busy) {
@@ -104,17 +115,17 @@ impl KvLedger {
                 }
             }
             if self.can_share {
-                shared = shared.max(common_prefix(&slot.tokens, prompt));
+                shared = shared.max(slot.common(prompt, weights));
             }
         }
         (seen.iter().filter(|seen| !**seen).count(), shared)
     }
 
-    /// Takes an idle sequence for `prompt`, with as much of it already there as can be had. At least the last token is
+    /// Takes an idle sequence for `prompt`, with as much of it already there as can be had of the same weights. At least the last token is
     /// left to be computed, since its logits are needed. `None` where all sequences are taken.
-    pub(crate) fn claim(&mut self, prompt: &[u32], memory: &mut impl KvMemory) -> Option<Claim> {
+    pub(crate) fn claim(&mut self, prompt: &[u32], weights: Weights, memory: &mut impl KvMemory) -> Option<Claim> {
         let usable = prompt.get(..prompt.len().saturating_sub(1)).unwrap_or_default();
-        let common: Vec<usize> = self.slots.iter().map(|s| common_prefix(&s.tokens, usable)).collect();
+        let common: Vec<usize> = self.slots.iter().map(|s| s.common(usable, weights)).collect();
         let best = |busy_too: bool| {
             self.slots
                 .iter()
@@ -140,15 +151,17 @@ impl KvLedger {
         } else {
             (oldest, self.copy(source, oldest, source_common, memory))
         };
-        self.touch(target)?.busy = true;
+        let slot = self.touch(target)?;
+        slot.busy = true;
+        slot.weights = weights;
         Some(Claim { slot: u32::try_from(target).ok()?, reused: u32::try_from(reused).ok()? })
     }
 
-    /// An idle sequence, emptied: the one that was used longest ago. `None` where all are taken.
-    pub(crate) fn make_way(&mut self, memory: &mut impl KvMemory) -> Option<u32> {
+    /// An idle sequence, emptied, for tokens of `weights`: the one that was used longest ago. `None` where all are taken.
+    pub(crate) fn make_way(&mut self, weights: Weights, memory: &mut impl KvMemory) -> Option<u32> {
         let (index, _) = self.oldest_idle()?;
         self.clear_at(index, memory);
-        self.touch(index)?;
+        self.touch(index)?.weights = weights;
         u32::try_from(index).ok()
     }
 

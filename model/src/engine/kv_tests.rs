@@ -64,7 +64,7 @@ impl Bench {
     }
 
     fn start(&mut self, tokens: &[u32]) -> Claim {
-        let claim = self.ledger.claim(tokens, &mut self.memory).unwrap();
+        let claim = self.ledger.claim(tokens, Weights::BASE, &mut self.memory).unwrap();
         for (position, &token) in tokens.iter().enumerate().skip(claim.reused as usize) {
             while self.ledger.free_cells() == 0 {
                 assert!(self.ledger.evict(&mut self.memory));
@@ -116,7 +116,7 @@ fn a_running_generation_shares_too() {
     let second = bench.start(&[1, 2, 3, 9]);
     assert_eq!(second.reused, 3);
     assert_ne!(first.slot, second.slot);
-    assert!(bench.ledger.claim(&[5], &mut bench.memory).is_none());
+    assert!(bench.ledger.claim(&[5], Weights::BASE, &mut bench.memory).is_none());
     bench.ledger.release(first.slot);
     assert!(bench.ledger.evict(&mut bench.memory));
     // The three shared cells are still held by the second.
@@ -169,4 +169,27 @@ fn cells_are_never_lost() {
         expected.insert(claim.slot, tokens);
         bench.check(CELLS);
     }
+}
+
+#[test]
+fn what_other_weights_computed_is_of_no_use() {
+    let mut bench = Bench::new(3, 32);
+    let [_, adapted, _] = crate::engine::adapters::tests::some();
+    assert_eq!(bench.run(&[1, 2, 3, 4]), 0);
+    let claim = bench.ledger.claim(&[1, 2, 3, 4, 5], adapted, &mut bench.memory).unwrap();
+    assert_eq!(claim.reused, 0);
+    for token in [1, 2, 3, 4, 5] {
+        bench.ledger.push(claim.slot, token);
+    }
+    // A running one is no source for other weights, and one for its own.
+    assert_eq!(bench.ledger.room_beside_busy(&[1, 2, 3, 4, 9], Weights::BASE).1, 0);
+    assert_eq!(bench.ledger.room_beside_busy(&[1, 2, 3, 4, 9], adapted).1, 4);
+    bench.ledger.release(claim.slot);
+    let found = |bench: &mut Bench, weights| {
+        let claim = bench.ledger.claim(&[1, 2, 3, 4, 9], weights, &mut bench.memory).unwrap();
+        bench.ledger.release(claim.slot);
+        claim.reused
+    };
+    assert_eq!(found(&mut bench, Weights::BASE), 4);
+    assert_eq!(found(&mut bench, adapted), 4);
 }

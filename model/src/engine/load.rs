@@ -12,19 +12,21 @@ use llama_cpp_2::{
     send_logs_to_tracing,
 };
 
-use super::{fingerprint::fingerprint, gguf::Header, memory, options::EngineOptions, vocab::LlamaVocab};
+use super::{
+    adapters::Adapters, fingerprint::fingerprint, gguf::Header, memory, options::EngineOptions, vocab::LlamaVocab,
+};
 use crate::ModelError;
 
 /// A model in memory.
 pub(crate) struct Loaded {
     pub(crate) backend: &'static LlamaBackend,
     pub(crate) model: Arc<LlamaModel>,
-    pub(crate) lora: Option<LlamaLoraAdapter>,
+    /// In the order of `adapters`.
+    pub(crate) loras: Vec<LlamaLoraAdapter>,
+    pub(crate) adapters: Adapters,
     pub(crate) vocab: Arc<LlamaVocab>,
     pub(crate) header: Header,
     pub(crate) fingerprint: String,
-    /// What saved KV must have been saved with.
-    pub(crate) kv_key: String,
     /// Tokens of the context.
     pub(crate) context: u32,
 }
@@ -58,6 +60,8 @@ pub(crate) fn load(
     let bad = |problem: String| ModelError::BadFile { path: path.to_owned(), problem };
     let fingerprint = fingerprint(path, &header).map_err(|error| bad(format!("reading it failed: {error}")))?;
 
+    // Before the weights, which take long.
+    let adapters = Adapters::new(options, format!("{fingerprint}-{}", options.kv_cache), |path| adapter_print(path))?;
     let params = model_params(options, progress)?;
     let mut model = LlamaModel::load_from_file(backend, path, &params).map_err(|error| ModelError::Engine {
         action: format!("load {}", path.display()),
@@ -67,27 +71,37 @@ pub(crate) fn load(
             header.text("tokenizer.ggml.pre").or(header.text("tokenizer.ggml.model")).unwrap_or("?"),
         ),
     })?;
-    let kv_key = kv_key(&fingerprint, options)?;
-    let lora = options.lora.as_ref().map(|adapter| load_lora(&mut model, &adapter.path)).transpose()?;
+    let paths = options.lora.iter().chain(options.adapters.iter().map(|named| &named.adapter));
+    let loras = paths.map(|adapter| load_lora(&mut model, &adapter.path)).collect::<Result<Vec<_>, _>>()?;
 
     let model = Arc::new(model);
+    let vocab = Arc::new(vocabulary(Arc::clone(&model), &header));
+    Ok(Loaded { backend, model, loras, adapters, vocab, header, fingerprint, context })
+}
+
+/// The vocabulary in the file at `path`, without its weights.
+pub(crate) fn load_vocabulary(path: &Path) -> Result<LlamaVocab, ModelError> {
+    let header = Header::read(path)?;
+    let params = LlamaModelParams::default().with_vocab_only(true);
+    let model = LlamaModel::load_from_file(backend()?, path, &params).map_err(|error| ModelError::Engine {
+        action: format!("load the vocabulary of {}", path.display()),
+        problem: error.to_string(),
+    })?;
+    Ok(vocabulary(Arc::new(model), &header))
+}
+
+fn vocabulary(model: Arc<LlamaModel>, header: &Header) -> LlamaVocab {
     let spm = header.text("tokenizer.ggml.model") == Some("llama");
     // llama.cpp's default for SentencePiece vocabularies.
     let space_prefix = header.number("tokenizer.ggml.add_space_prefix").map_or(spm, |flag| flag != 0);
-    let vocab = Arc::new(LlamaVocab::new(Arc::clone(&model), spm, space_prefix));
-    Ok(Loaded { backend, model, lora, vocab, header, fingerprint, kv_key, context })
+    LlamaVocab::new(model, spm, space_prefix)
 }
 
-/// What the KV of a model depends on: weights, KV type, adapter.
-fn kv_key(weights: &str, options: &EngineOptions) -> Result<String, ModelError> {
-    let key = format!("{weights}-{}", options.kv_cache);
-    let Some(adapter) = &options.lora else { return Ok(key) };
-    let header = Header::read(&adapter.path)?;
-    let print = fingerprint(&adapter.path, &header).map_err(|error| ModelError::BadFile {
-        path: adapter.path.clone(),
-        problem: format!("reading it failed: {error}"),
-    })?;
-    Ok(format!("{key}-{print}*{}", adapter.scale))
+/// Same for the same adapter.
+fn adapter_print(path: &Path) -> Result<String, ModelError> {
+    let header = Header::read(path)?;
+    fingerprint(path, &header)
+        .map_err(|error| ModelError::BadFile { path: path.to_owned(), problem: format!("reading it failed: {error}") })
 }
 
 /// Tokens of the context. `trained`: what the model was trained for, 0 where that is not known.

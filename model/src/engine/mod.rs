@@ -8,10 +8,14 @@
 //! What a finished generation left in the KV cache stays until the space is needed. A new prompt takes over the
 //! longest common prefix, its own earlier turn or the system prompt of another session, and only the rest is computed.
 //!
+//! LoRA adapters are loaded with the model, and each generation chooses one or none. A batch holds generations of one
+//! choice; where several wait, they take turns of a fifth of a second.
+//!
 //! llama.cpp's log goes to [`tracing`] under the target `llama-cpp-2`.
 
 pub mod gguf;
 
+mod adapters;
 mod constraint;
 mod ffi;
 mod fingerprint;
@@ -28,13 +32,12 @@ mod sampler;
 mod saved;
 mod scheduler;
 mod session;
-mod spm;
 mod tokens;
 mod vocab;
 mod watch;
 mod worker;
 
 pub use handle::{Engine, EngineEvent, EngineStream, GenerateRequest};
-pub use options::{EngineOptions, KvCacheType, LoraAdapter, SplitMode};
+pub use options::{EngineOptions, KvCacheType, LoraAdapter, NamedAdapter, SplitMode};
 pub use saved::SavedKv;
 pub use vocab::LlamaVocab;

@@ -32,8 +32,10 @@ pub struct EngineOptions {
     pub mmap: bool,
     /// Keep the weights from being swapped out. Default false.
     pub mlock: bool,
-    /// A LoRA adapter to apply.
+    /// A LoRA adapter that acts on every generation which chooses none.
     pub lora: Option<LoraAdapter>,
+    /// LoRA adapters that a generation chooses by name. They act on no other.
+    pub adapters: Vec<NamedAdapter>,
     /// Sequences of the KV cache: so many generations run at once, and so many conversations keep their KV. Default 4,
     /// at least 1, at most [`EngineOptions::MAX_SEQUENCES`].
     pub sequences: u32,
@@ -63,6 +65,7 @@ impl Default for EngineOptions {
             mmap: true,
             mlock: false,
             lora: None,
+            adapters: Vec::new(),
             sequences: 4,
             queue: 64,
         }
@@ -76,6 +79,15 @@ pub struct LoraAdapter {
     pub path: PathBuf,
     /// How strongly it acts; 1 is as trained.
     pub scale: f32,
+}
+
+/// A LoRA adapter and the name by which a generation chooses it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NamedAdapter {
+    /// A word without blanks; each name once.
+    pub name: String,
+    /// The adapter, with the scale that it has where a generation names none.
+    pub adapter: LoraAdapter,
 }
 
 /// How a model is spread over several GPUs.

@@ -14,6 +14,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::adapters::Weights;
 use crate::{ModelError, hex::hex};
 
 const MAGIC: &[u8] = b"GLASSBOX-KV 1\n";
@@ -87,8 +88,11 @@ impl SequenceState {
         Ok(SavedKv { tokens: super::session::count(self.tokens.len()), bytes: bytes as u64 })
     }
 
-    /// Reads a file that was written for `key`.
-    pub(crate) fn read(path: &Path, key: &str) -> Result<(Self, SavedKv), ModelError> {
+    /// Reads a file, where `known` knows what it was written for.
+    pub(crate) fn read(
+        path: &Path,
+        known: impl Fn(&str) -> Option<Weights>,
+    ) -> Result<(Self, Weights, SavedKv), ModelError> {
         let failed = |problem: String| ModelError::KvFile { path: path.to_owned(), problem };
         let io = |error: std::io::Error| failed(format!("reading it failed: {error}"));
         let mut file = File::open(path).map_err(io)?;
@@ -106,12 +110,12 @@ impl SequenceState {
         let mut head = vec![0; length as usize];
         file.read_exact(&mut head).map_err(io)?;
         let head: Head = serde_json::from_slice(&head).map_err(|error| failed(format!("{whole}{error}")))?;
-        if head.key != key {
-            return Err(failed(format!(
-                "it was saved for another model or with other settings ({}, not {key})",
+        let weights = known(&head.key).ok_or_else(|| {
+            failed(format!(
+                "it was saved for another model or with other settings, such as an adapter that is not loaded ({})",
                 head.key
-            )));
-        }
+            ))
+        })?;
         let before = (MAGIC.len() as u64).saturating_add(4).saturating_add(u64::from(length));
         if head.length != bytes.saturating_sub(before) {
             return Err(failed(format!("{whole}{} bytes of {} are there", bytes.saturating_sub(before), head.length)));
@@ -123,7 +127,7 @@ impl SequenceState {
             return Err(failed(format!("{whole}its checksum is another")));
         }
         let saved = SavedKv { tokens: super::session::count(read.tokens.len()), bytes };
-        Ok((read, saved))
+        Ok((read, weights, saved))
     }
 }
 

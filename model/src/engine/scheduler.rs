@@ -2,10 +2,11 @@
 //!
 //! Every step makes one batch: the next token of each generation that writes, and a chunk of one or more prompts. The
 //! chunk starts with another prompt each time, so that a long one does not hold up a short one, and it is short where
-//! somebody waits for the next token.
+//! somebody waits for the next token. A batch holds generations of one adapter; who waits with another gets the next turn.
 
 mod keep;
 mod room;
+mod turns;
 
 use std::{
     collections::VecDeque,
@@ -16,6 +17,7 @@ use std::{
 use llama_cpp_2::{DecodeError, context::LlamaContext, llama_batch::LlamaBatch, token::LlamaToken};
 
 use super::{
+    adapters::{Applied, Weights},
     gauges::Gauges,
     kv::{KvLedger, KvMemory},
     pace::Pace,
@@ -24,6 +26,7 @@ use super::{
     worker::Command,
 };
 use crate::{FinishReason, ModelError};
+use turns::{SLICE, Turns};
 
 /// So many tokens at the most are fed besides the chunk of prompts: the one just written, or those that a grammar
 /// forced. More are read like a prompt.
@@ -43,6 +46,9 @@ const GIVEN_UP: DecodeError = DecodeError::Unknown(2);
 /// Runs generations on one context.
 pub(crate) struct Scheduler<'model> {
     context: LlamaContext<'model>,
+    /// After the context, which computes with them.
+    adapters: Applied,
+    turns: Turns,
     batch: LlamaBatch<'static>,
     batch_size: usize,
     kv: KvLedger,
@@ -58,6 +64,10 @@ pub(crate) struct Scheduler<'model> {
     arrivals: u64,
 }
 
+/// What a step computes, and with which weights; `None` where there is nothing to compute. The error is that of one
+/// generation, which ends with it.
+type Plan = Result<Option<(Weights, Vec<Share>)>, (usize, ModelError)>;
+
 /// What a generation puts into a batch.
 struct Share {
     session: usize,
@@ -71,6 +81,7 @@ struct Share {
 impl<'model> Scheduler<'model> {
     pub(crate) fn new(
         context: LlamaContext<'model>,
+        adapters: Applied,
         watch: &'model Watch,
         gauges: &'model Gauges,
         sequences: u32,
@@ -79,6 +90,8 @@ impl<'model> Scheduler<'model> {
     ) -> Self {
         let batch_size = context.n_batch() as usize;
         Self {
+            adapters,
+            turns: Turns::new(SLICE),
             batch: LlamaBatch::new(batch_size, 1),
             batch_size,
             kv: KvLedger::new(sequences, context.n_ctx(), can_share),
@@ -153,12 +166,12 @@ impl<'model> Scheduler<'model> {
                 true
             }
             // Whoever asked may be gone.
-            Command::Save(prompt, answer) => {
-                let _ = answer.send(self.save(&prompt));
+            Command::Save(prompt, weights, answer) => {
+                let _ = answer.send(self.save(&prompt, weights));
                 true
             }
-            Command::Restore(saved, answer) => {
-                let _ = answer.send(self.restore(&saved));
+            Command::Restore(saved, weights, answer) => {
+                let _ = answer.send(self.restore(&saved, weights));
                 true
             }
             Command::Wake => true,
@@ -190,13 +203,13 @@ impl<'model> Scheduler<'model> {
         while self.kv.has_idle() {
             let Some(next) = self.waiting.front() else { return };
             if !self.active.is_empty() {
-                let (room, shared) = self.kv.room_beside_busy(&next.tokens);
+                let (room, shared) = self.kv.room_beside_busy(&next.tokens, next.weights);
                 if room < next.tokens.len().saturating_sub(shared).saturating_add(RESERVE) {
                     return;
                 }
             }
             let Some(mut session) = self.waiting.pop_front() else { return };
-            let Some(claim) = self.kv.claim(&session.tokens, &mut self.context) else {
+            let Some(claim) = self.kv.claim(&session.tokens, session.weights, &mut self.context) else {
                 self.waiting.push_front(session);
                 return;
             };
@@ -211,8 +224,9 @@ impl<'model> Scheduler<'model> {
 
     /// Computes one batch. False where there was nothing to compute.
     fn step(&mut self) -> bool {
-        let shares = match self.plan() {
-            Ok(shares) => shares,
+        let (weights, shares) = match self.plan() {
+            Ok(Some(plan)) => plan,
+            Ok(None) => return false,
             Err((at, error)) => {
                 self.end(at, Err(error));
                 return true;
@@ -225,8 +239,12 @@ impl<'model> Scheduler<'model> {
         if !self.make_room(tokens) {
             return true;
         }
-        let shares = self.fill(shares);
         let started = Instant::now();
+        if let Err(error) = self.adapters.apply(weights, &mut self.context) {
+            self.fail(&shares, &error.to_string());
+            return true;
+        }
+        let shares = self.fill(shares);
         self.watch.set(self.active.iter().map(|session| (&session.cancellation, &session.events)));
         let result = self.context.decode(&mut self.batch);
         self.watch.clear();
@@ -259,10 +277,8 @@ impl<'model> Scheduler<'model> {
     }
 
     /// What each generation puts into the next batch.
-    fn plan(&mut self) -> Result<Vec<Share>, (usize, ModelError)> {
-        let mut shares = Vec::new();
-        let mut left = self.batch_size;
-        let mut prompts = Vec::new();
+    fn plan(&mut self) -> Plan {
+        let mut ready = Vec::new();
         for (at, session) in self.active.iter_mut().enumerate() {
             let Some(slot) = session.slot else { continue };
             let held = self.kv.held(slot);
@@ -272,15 +288,28 @@ impl<'model> Scheduler<'model> {
                 // The logits of the last token are of no use before the grammar is there.
                 pending = pending.saturating_sub(1);
             }
-            let share = Share { session: at, slot, from: held, count: pending, logits: None };
-            if pending > SHORT || !session.begun {
+            if pending > 0 {
+                let share = Share { session: at, slot, from: held, count: pending, logits: None };
+                ready.push((session.weights, session.begun, share));
+            }
+        }
+        let waiting: Vec<Weights> = ready.iter().map(|(weights, ..)| *weights).collect();
+        let Some(weights) = self.turns.next(&waiting, self.adapters.now()) else { return Ok(None) };
+        let writes = |begun: bool, share: &Share| begun && share.count <= SHORT;
+        // Those with another adapter too: this step is a part of what they wait.
+        let somebody_writes = ready.iter().any(|(_, begun, share)| writes(*begun, share));
+        let mut shares = Vec::new();
+        let mut left = self.batch_size;
+        let mut prompts = Vec::new();
+        for (_, begun, share) in ready.into_iter().filter(|(of, ..)| *of == weights) {
+            if !writes(begun, &share) {
                 prompts.push(share);
-            } else if pending > 0 && pending <= left {
-                left = left.saturating_sub(pending);
+            } else if share.count <= left {
+                left = left.saturating_sub(share.count);
                 shares.push(share);
             }
         }
-        let pace = if shares.is_empty() { &self.reading } else { &self.beside };
+        let pace = if somebody_writes { &self.beside } else { &self.reading };
         let mut chunk = pace.chunk().min(left);
         let first = self.turn.checked_rem(prompts.len()).unwrap_or(0);
         prompts.rotate_left(first);
@@ -292,7 +321,7 @@ impl<'model> Scheduler<'model> {
                 shares.push(share);
             }
         }
-        Ok(shares)
+        Ok(Some((weights, shares)))
     }
 
     /// Writes the batch.

@@ -13,6 +13,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    adapters::Weights,
     constraint::Constraint,
     handle::EngineEvent,
     hesitation::Doubt,
@@ -71,6 +72,8 @@ pub(crate) struct Session {
     /// Prompt and reply so far.
     pub(crate) tokens: Vec<u32>,
     pub(crate) prompt: usize,
+    /// What it is computed with.
+    pub(crate) weights: Weights,
     pub(crate) hold: Hold,
     /// Until the first token is chosen; and the grammar in place of `hold` where the doubt prevails.
     pub(crate) doubt: Option<(Doubt, Hold)>,

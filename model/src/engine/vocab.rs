@@ -2,13 +2,15 @@
 
 use std::{
     collections::{BTreeSet, HashMap},
+    path::Path,
     sync::{Arc, OnceLock},
 };
 
 use llama_cpp_2::{model::LlamaModel, token::LlamaToken, token_type::LlamaTokenAttr, vocab::LlamaVocab as RawVocab};
 
-use super::spm::SpmMerges;
-use crate::Vocab;
+use super::load;
+use crate::sentencepiece::merges::SpmMerges;
+use crate::{ModelError, Vocab};
 
 /// The longest text handed to llama.cpp at once, in bytes. Its lengths are 32-bit.
 const LONGEST: usize = 64 << 20;
@@ -21,6 +23,8 @@ pub struct LlamaVocab {
     model: Arc<LlamaModel>,
     kinds: Vec<Kind>,
     specials: HashMap<String, u32>,
+    /// Texts of control tokens.
+    controls: Vec<String>,
     marks: Vec<String>,
     ends: Vec<u32>,
     bos: Option<u32>,
@@ -46,12 +50,21 @@ enum Kind {
 }
 
 impl LlamaVocab {
+    /// The vocabulary of the GGUF file at `path`. Its weights are not read.
+    ///
+    /// # Errors
+    /// [`ModelError::NotFound`], [`ModelError::BadFile`], or [`ModelError::Engine`] where llama.cpp does not know it.
+    pub fn read(path: &Path) -> Result<Self, ModelError> {
+        load::load_vocabulary(path)
+    }
+
     /// Reads the vocabulary of `model`. `spm`: a SentencePiece vocabulary (`tokenizer.ggml.model` is `llama`);
     /// `space_prefix`: it puts a blank before a text.
     pub(crate) fn new(model: Arc<LlamaModel>, spm: bool, space_prefix: bool) -> Self {
         let vocab = model.vocab();
         let mut kinds = Vec::new();
         let mut specials = HashMap::new();
+        let mut controls = Vec::new();
         let mut marks = Vec::new();
         let mut ends = Vec::new();
         for (id, token) in (0u32..).zip(vocab.tokens()) {
@@ -68,8 +81,10 @@ impl LlamaVocab {
                     (false, true) => Kind::Mark,
                     (false, false) => Kind::Added,
                 };
-                if kind == Kind::Mark {
-                    marks.push(text.clone());
+                match kind {
+                    Kind::Mark => marks.push(text.clone()),
+                    Kind::Control if !text.is_empty() => controls.push(text.clone()),
+                    _ => {}
                 }
                 if !text.is_empty() {
                     specials.entry(text).or_insert(id);
@@ -86,6 +101,7 @@ impl LlamaVocab {
         Self {
             kinds,
             specials,
+            controls,
             marks,
             ends,
             bos,
@@ -156,12 +172,13 @@ impl LlamaVocab {
 
     /// Appends the tokens of `text`, in which no mark stands. `first`: nothing stands before it.
     fn tokenize_part(&self, text: &str, first: bool, out: &mut Vec<u32>) {
-        let ids = self.tokenize_raw(text);
-        // A control token can come from merges: `sop` is one of ChatGLM's, and a syllable too.
-        if self.spm && ids.iter().any(|id| self.kind(*id) == Some(Kind::Control)) {
+        // A control token can come from merges: `sop` is one of ChatGLM's, and a syllable too. It need not be among the
+        // tokens that come out: what was merged to it may be merged on, and other tokens come out than without it.
+        if self.spm && self.controls.iter().any(|control| text.contains(control.as_str())) {
             self.merges().tokenize(text, first, out);
             return;
         }
+        let ids = self.tokenize_raw(text);
         let mut ids = ids.as_slice();
         if !first && self.spm && self.space_prefix {
             // A part of a text gets no blank of its own: take back the one that was put before it.

@@ -17,7 +17,13 @@ use llama_cpp_2::{
 };
 
 use super::{
-    ffi, gauges::Gauges, options::EngineOptions, saved::SequenceState, scheduler::Scheduler, session::Session,
+    adapters::{Applied, Weights},
+    ffi,
+    gauges::Gauges,
+    options::EngineOptions,
+    saved::SequenceState,
+    scheduler::Scheduler,
+    session::Session,
     watch::Watch,
 };
 use crate::ModelError;
@@ -26,10 +32,10 @@ use crate::ModelError;
 pub(crate) enum Command {
     /// A new generation.
     Generate(Box<Session>),
-    /// Gives the KV that there is for a prompt.
-    Save(Vec<u32>, Answer<Option<SequenceState>>),
-    /// Takes KV in.
-    Restore(SequenceState, Answer<()>),
+    /// Gives the KV that there is for a prompt, of these weights.
+    Save(Vec<u32>, Weights, Answer<Option<SequenceState>>),
+    /// Takes KV in, of these weights.
+    Restore(SequenceState, Weights, Answer<()>),
     /// A grammar is compiled.
     Wake,
     /// The last handle is gone.
@@ -46,7 +52,7 @@ pub(crate) type Answer<T> = tokio::sync::oneshot::Sender<Result<T, ModelError>>;
 pub(crate) struct Job {
     pub(crate) backend: &'static LlamaBackend,
     pub(crate) model: Arc<LlamaModel>,
-    pub(crate) lora: Option<LlamaLoraAdapter>,
+    pub(crate) adapters: Vec<LlamaLoraAdapter>,
     pub(crate) options: EngineOptions,
     /// Tokens of the context.
     pub(crate) context: u32,
@@ -96,13 +102,9 @@ pub(crate) fn start(job: Job) -> Result<Worker, ModelError> {
 #[allow(clippy::needless_pass_by_value)] // the inbox must be dropped here, whatever happens
 fn work(mut job: Job, inbox: Receiver<Command>, ready: &Sender<Result<(), ModelError>>) {
     let sequences = job.options.sequences.clamp(1, EngineOptions::MAX_SEQUENCES);
-    let mut lora = job.lora.take();
+    let adapters = Applied::new(std::mem::take(&mut job.adapters));
     let watch = Watch::default();
-    let made = make_context(&job, &watch, sequences).and_then(|mut context| {
-        apply_lora(&mut context, lora.as_mut(), &job.options)?;
-        Ok(context)
-    });
-    let context = match made {
+    let context = match make_context(&job, &watch, sequences) {
         Ok(context) => context,
         Err(error) => {
             let _ = ready.send(Err(error));
@@ -111,7 +113,7 @@ fn work(mut job: Job, inbox: Receiver<Command>, ready: &Sender<Result<(), ModelE
     };
     // A recurrent model has one state a sequence, not a cell a token.
     let can_share = !job.model.is_recurrent() && !job.model.is_hybrid();
-    let scheduler = Scheduler::new(context, &watch, &job.gauges, sequences, job.context, can_share);
+    let scheduler = Scheduler::new(context, adapters, &watch, &job.gauges, sequences, job.context, can_share);
     if ready.send(Ok(())).is_ok() {
         scheduler.run(&inbox);
     }
@@ -141,18 +143,6 @@ fn make_context<'a>(job: &'a Job, watch: &'a Watch, sequences: u32) -> Result<Ll
         .with_swa_full(true);
     ffi::context(&job.model, job.backend, params, watch).map_err(|error| ModelError::Engine {
         action: format!("make a context of {tokens} tokens"),
-        problem: error.to_string(),
-    })
-}
-
-fn apply_lora(
-    context: &mut LlamaContext<'_>,
-    adapter: Option<&mut LlamaLoraAdapter>,
-    options: &EngineOptions,
-) -> Result<(), ModelError> {
-    let (Some(adapter), Some(settings)) = (adapter, &options.lora) else { return Ok(()) };
-    context.lora_adapter_set(adapter, settings.scale).map_err(|error| ModelError::Engine {
-        action: format!("apply the LoRA adapter {}", settings.path.display()),
         problem: error.to_string(),
     })
 }

@@ -28,7 +28,7 @@ impl OutputParser for Plain {
 }
 
 fn prepare(inner: &Inner, request: CompletionRequest) -> Result<Prepared, ModelError> {
-    let CompletionRequest { prompt, sampling, logprobs, max_tokens, stop, cancellation } = request;
+    let CompletionRequest { prompt, sampling, adapter, logprobs, max_tokens, stop, cancellation } = request;
     let prompt = match prompt {
         Prompt::Tokens(tokens) => tokens,
         Prompt::Text(text) => {
@@ -42,7 +42,7 @@ fn prepare(inner: &Inner, request: CompletionRequest) -> Result<Prepared, ModelE
         hesitation: None,
         parser: Box::new(Plain(Arc::clone(&inner.vocab))),
         stop_tokens: Vec::new(),
-        request: Request { sampling, logprobs, max_tokens, stop, cancellation, ..Request::default() },
+        request: Request { sampling, adapter, logprobs, max_tokens, stop, cancellation, ..Request::default() },
     })
 }
 

@@ -32,6 +32,7 @@ pub(super) fn start(
     let events = inner.engine.generate(GenerateRequest {
         prompt,
         sampling: request.sampling,
+        adapter: request.adapter,
         stop_tokens,
         constraint: grammar,
         hesitation,

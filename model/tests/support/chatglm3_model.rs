@@ -43,7 +43,7 @@ pub(crate) fn path() -> &'static Path {
 }
 
 /// The SentencePiece model, from the catalog.
-fn tokenizer() -> Vec<Piece> {
+pub(crate) fn tokenizer_file() -> PathBuf {
     let entry = catalog::asset("chatglm3-tokenizer").expect("the catalog has it");
     let pull = async { catalog::pull(entry, &Silent).await };
     // A thread of its own: the caller may be inside a runtime.
@@ -51,8 +51,11 @@ fn tokenizer() -> Vec<Piece> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         runtime.block_on(pull)
     });
-    let path = pulled.join().expect("no panic").unwrap_or_else(|error| panic!("{error}\nhint: {:?}", error.hint()));
-    let pieces = sentencepiece::pieces(&fs::read(path).expect("readable")).expect("a SentencePiece model");
+    pulled.join().expect("no panic").unwrap_or_else(|error| panic!("{error}\nhint: {:?}", error.hint()))
+}
+
+fn tokenizer() -> Vec<Piece> {
+    let pieces = sentencepiece::pieces(&fs::read(tokenizer_file()).expect("readable")).expect("a SentencePiece model");
     assert_eq!(pieces.len(), PIECES);
     pieces
 }

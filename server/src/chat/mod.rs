@@ -17,7 +17,7 @@ use crate::error::ApiError;
 use crate::piece::{Piece, pieces};
 use crate::state::{Shared, now};
 use crate::wire::ChatRequest;
-use crate::{body, sse};
+use crate::{adapter, body, sse};
 
 /// Replies of one request that are written at once: others shall find room too.
 const AT_ONCE: usize = 8;
@@ -39,8 +39,8 @@ struct Reply {
 
 /// Replies, of which there is mostly one. Where the client goes away the generations stop: their streams are dropped with the response.
 pub(crate) async fn completions(State(shared): State<Arc<Shared>>, request: Request) -> Result<Response, ApiError> {
-    let asked: ChatRequest = body::read(request).await?;
-    shared.check_name(&asked.model)?;
+    let mut asked: ChatRequest = body::read(request).await?;
+    let adapter = adapter::read(&shared, &asked.model, asked.lora.take())?;
     let reply = Reply {
         id: format!("chatcmpl-{}", Uuid::new_v4().simple()),
         created: now(),
@@ -51,7 +51,7 @@ pub(crate) async fn completions(State(shared): State<Arc<Shared>>, request: Requ
     };
     let is_streamed = asked.stream.unwrap_or(false);
     let include_usage = asked.stream_options.unwrap_or_default().include_usage;
-    let request = read::read(asked, &shared.sampling)?;
+    let request = glassbox_model::Request { adapter, ..read::read(asked, &shared.sampling)? };
     let mut written = written(&shared, request, reply.replies).peekable();
     if !is_streamed {
         return Ok(Json(whole::whole(reply, written.boxed()).await?).into_response());

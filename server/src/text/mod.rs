@@ -15,7 +15,7 @@ use crate::error::ApiError;
 use crate::piece::{Piece, pieces};
 use crate::state::{Shared, now};
 use crate::wire::{TextChoice, TextReply, TextRequest, Usage};
-use crate::{body, sse};
+use crate::{adapter, body, sse};
 
 use choices::Choices;
 use read::{Asked, read};
@@ -28,10 +28,10 @@ type Indexed = (usize, Result<Piece, ApiError>);
 
 /// Texts. Where the client goes away they stop: their streams are dropped with the response.
 pub(crate) async fn completions(State(shared): State<Arc<Shared>>, request: Request) -> Result<Response, ApiError> {
-    let asked: TextRequest = body::read(request).await?;
-    shared.check_name(&asked.model)?;
+    let mut asked: TextRequest = body::read(request).await?;
+    let adapter = adapter::read(&shared, &asked.model, asked.lora.take())?;
     let model = shared.model.text().ok_or_else(ApiError::no_text)?;
-    let asked = read(asked, &shared.sampling, model)?;
+    let asked = read(asked, &shared.sampling, &adapter, model)?;
     let reply = TextReply {
         id: format!("cmpl-{}", Uuid::new_v4().simple()),
         object: "text_completion",

@@ -1,6 +1,6 @@
 //! From OpenAI's request for text to the model's.
 
-use glassbox_model::{CompletionRequest, Prompt, Sampling, TextModel, detokenize};
+use glassbox_model::{AdapterChoice, CompletionRequest, Prompt, Sampling, TextModel, detokenize};
 use tokio_util::sync::CancellationToken;
 
 use crate::error::ApiError;
@@ -29,7 +29,12 @@ pub(super) struct Asked {
 }
 
 /// The model's requests. `defaults` is what the caller left out.
-pub(super) fn read(request: TextRequest, defaults: &Sampling, model: &dyn TextModel) -> Result<Asked, ApiError> {
+pub(super) fn read(
+    request: TextRequest,
+    defaults: &Sampling,
+    adapter: &AdapterChoice,
+    model: &dyn TextModel,
+) -> Result<Asked, ApiError> {
     let each = request.n.unwrap_or(1);
     if request.suffix.is_some_and(|suffix| !suffix.is_empty()) {
         return Err(ApiError::unsupported(
@@ -76,6 +81,7 @@ pub(super) fn read(request: TextRequest, defaults: &Sampling, model: &dyn TextMo
                 prompt: prompt.clone(),
                 // Each text of a prompt has a seed of its own, else all were the same.
                 sampling: Sampling { seed: sampling.seed.map(|seed| seed.wrapping_add(number)), ..sampling.clone() },
+                adapter: adapter.clone(),
                 logprobs: request.logprobs,
                 max_tokens: Some(request.max_tokens.unwrap_or(MAX_TOKENS)),
                 stop: stop.clone(),

@@ -10,8 +10,8 @@ mod text;
 
 pub use logprobs::{ChatLogprobs, Likely, LikelyToken};
 pub use request::{
-    ChatRequest, Content, ContentPart, FunctionCall, FunctionTool, RequestMessage, SamplingFields, Stop, StreamOptions,
-    ToolCallEntry, ToolChoiceEntry, ToolEntry,
+    ChatRequest, Content, ContentPart, FunctionCall, FunctionTool, LoraField, RequestMessage, SamplingFields, Stop,
+    StreamOptions, ToolCallEntry, ToolChoiceEntry, ToolEntry,
 };
 pub use response::{
     Choice, Chunk, ChunkChoice, ChunkDelta, Completion, DeltaCall, DeltaFunction, PromptDetails, ReplyMessage, Usage,

@@ -52,6 +52,24 @@ pub struct ChatRequest {
     /// {"schema": …}}`.
     #[serde(default)]
     pub response_format: Option<Value>,
+    /// Which LoRA adapter acts, as llama.cpp's server has it; at most one whose scale is not 0. An empty list is the model
+    /// alone. Default: what the model's name says.
+    #[serde(default)]
+    pub lora: Option<Vec<LoraField>>,
+}
+
+/// A LoRA adapter and how strongly it acts.
+#[derive(Debug, Clone, Deserialize)]
+pub struct LoraField {
+    /// Its place among the adapters of `/v1/models`, from 0.
+    #[serde(default)]
+    pub id: Option<usize>,
+    /// Its name, in place of `id`.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// Default: the scale that it was loaded with.
+    #[serde(default)]
+    pub scale: Option<f32>,
 }
 
 /// How tokens are chosen; what is left out is the server's.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{SamplingFields, Stop, StreamOptions, Usage};
+use super::{LoraField, SamplingFields, Stop, StreamOptions, Usage};
 
 /// A request for text after prompts.
 #[derive(Debug, Clone, Deserialize)]
@@ -37,6 +37,9 @@ pub struct TextRequest {
     /// Texts for each prompt. Default 1.
     #[serde(default)]
     pub n: Option<u32>,
+    /// As in a chat.
+    #[serde(default)]
+    pub lora: Option<Vec<LoraField>>,
     /// Not supported, unless it is `n`.
     #[serde(default)]
     pub best_of: Option<u32>,

@@ -12,11 +12,12 @@ pub(super) mod parser;
 pub(super) mod render;
 
 use super::grammar::chatglm3::{RunForm, grammar};
-use super::reply::INTERPRETER;
+pub(crate) use super::reply::INTERPRETER;
 use super::{Dialect, DialectError, Grammar, OutputParser, Piece};
 use crate::{Request, Vocab};
 
 use parser::{Form, Parser};
+pub(crate) use render::{code_content, run};
 
 /// Ids of ChatGLM3's specials, the same in every ChatGLM3 model.
 pub(crate) mod ids {
@@ -35,6 +36,10 @@ pub(crate) mod ids {
     /// `<|observation|>`
     pub(crate) const OBSERVATION: u32 = 64797;
 }
+
+/// The specials that follow the pieces of its SentencePiece model, in the order of their ids.
+pub const SPECIALS: [&str; 9] =
+    ["[MASK]", "[gMASK]", "[sMASK]", "sop", "eop", "<|system|>", "<|user|>", "<|assistant|>", "<|observation|>"];
 
 /// The system prompt that ChatGLM3's chat demo was trained with. Never added unasked.
 pub const CHAT_SYSTEM_PROMPT: &str = "You are ChatGLM3, a large language model trained by Zhipu.AI. \

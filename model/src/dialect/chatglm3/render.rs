@@ -77,15 +77,23 @@ fn check_order(before: Option<&Message>, message: &Message) -> Result<(), Dialec
     Err(DialectError::Order { problem: problem.to_owned() })
 }
 
+/// One message: its role, the line of its metadata and its content, the two as texts of their own.
+pub(crate) fn run(role: u32, metadata: &str, content: &str) -> [Piece; 3] {
+    [Piece::Special(role), Piece::Text(format!("{metadata}\n")), Piece::Text(content.to_owned())]
+}
+
+/// The content of a program's message.
+pub(crate) fn code_content(source: &str) -> String {
+    format!("```python\n{source}\n```")
+}
+
 struct Prompt {
     pieces: Vec<Piece>,
 }
 
 impl Prompt {
     fn message(&mut self, role: u32, metadata: &str, content: &str) {
-        self.pieces.push(Piece::Special(role));
-        self.pieces.push(Piece::Text(format!("{metadata}\n")));
-        self.pieces.push(Piece::Text(content.to_owned()));
+        self.pieces.extend(run(role, metadata, content));
     }
 
     fn assistant(&mut self, message: &AssistantMessage, fingerprint: &str) {
@@ -98,7 +106,7 @@ impl Prompt {
             let arguments = call.arguments.as_object().cloned().unwrap_or_default();
             format!("```python\n{}\n```", write_call("tool_call", &arguments, Quotes::Double))
         };
-        for (metadata, content) in runs(message, call, |source| (INTERPRETER, format!("```python\n{source}\n```"))) {
+        for (metadata, content) in runs(message, call, |source| (INTERPRETER, code_content(source))) {
             self.message(ids::ASSISTANT, &metadata, &content);
         }
     }

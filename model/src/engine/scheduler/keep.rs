@@ -3,14 +3,14 @@
 use super::Scheduler;
 use crate::{
     ModelError,
-    engine::{ffi, saved::SequenceState},
+    engine::{adapters::Weights, ffi, saved::SequenceState},
 };
 
 impl Scheduler<'_> {
-    /// The KV that a generation with this prompt would find; `None` where there is none.
-    pub(super) fn save(&mut self, prompt: &[u32]) -> Result<Option<SequenceState>, ModelError> {
+    /// The KV that a generation with this prompt and these weights would find; `None` where there is none.
+    pub(super) fn save(&mut self, prompt: &[u32], weights: Weights) -> Result<Option<SequenceState>, ModelError> {
         // Only what belongs to this prompt: the rest of the sequence may be somebody else's conversation.
-        let claim = self.kv.claim(prompt, &mut self.context).ok_or_else(|| self.all_taken())?;
+        let claim = self.kv.claim(prompt, weights, &mut self.context).ok_or_else(|| self.all_taken())?;
         let saved = if claim.reused == 0 { Ok(None) } else { self.state(claim.slot, prompt, claim.reused).map(Some) };
         self.kv.release(claim.slot);
         saved
@@ -25,8 +25,8 @@ impl Scheduler<'_> {
     }
 
     /// Takes KV into the cache, in place of what was used longest ago. Its tokens were checked as those of a prompt.
-    pub(super) fn restore(&mut self, saved: &SequenceState) -> Result<(), ModelError> {
-        let slot = self.kv.make_way(&mut self.context).ok_or_else(|| self.all_taken())?;
+    pub(super) fn restore(&mut self, saved: &SequenceState, weights: Weights) -> Result<(), ModelError> {
+        let slot = self.kv.make_way(weights, &mut self.context).ok_or_else(|| self.all_taken())?;
         while self.kv.free_cells() < saved.tokens.len() {
             if !self.kv.evict(&mut self.context) {
                 return Err(self.all_taken());

@@ -2,8 +2,8 @@
 //!
 //! llama.cpp looks a merge up among all tokens, and a control token has the score 0, which is the best there is. So in
 //! ChatGLM3's vocabulary, where `sop` and `eop` are control tokens, it reads `philosophy` as `▁phil` + `o` + `sop` +
-//! `hy` and not as the one token that it is, even where it is told that no special stands in the text. A text to which
-//! that happens is read again here: the same merges in the same order, and only tokens that text is made of.
+//! `hy` and not as the one token that it is, even where it is told that no special stands in the text. A text in
+//! which such letters stand is read here: the same merges in the same order, and only tokens that text is made of.
 
 use std::{
     cmp::Ordering,
@@ -11,7 +11,7 @@ use std::{
 };
 
 /// What stands for a blank in the pieces.
-const BLANK: char = '▁';
+pub(crate) const BLANK: char = '▁';
 
 /// The pieces of a SentencePiece vocabulary of the BPE kind.
 #[derive(Debug, Default)]
@@ -45,8 +45,7 @@ impl SpmMerges {
 
     /// Adds the token of a byte, which is written `<0x0A>` in the vocabulary.
     pub(crate) fn add_byte(&mut self, text: &str, id: u32) {
-        let digits = text.strip_prefix("<0x").and_then(|rest| rest.strip_suffix('>'));
-        if let Some(byte) = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+        if let Some(byte) = byte(text) {
             self.bytes.insert(byte, id);
         }
     }
@@ -94,6 +93,12 @@ impl SpmMerges {
         written.extend(text.chars().map(|c| if c == ' ' { BLANK } else { c }));
         Merging::new(self, &written).run(out);
     }
+}
+
+/// The byte that a token named `<0x0A>` stands for.
+pub(crate) fn byte(text: &str) -> Option<u8> {
+    let digits = text.strip_prefix("<0x")?.strip_suffix('>')?;
+    u8::from_str_radix(digits, 16).ok()
 }
 
 /// A part of a text.
