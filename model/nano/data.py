@@ -9,6 +9,7 @@ import argparse
 import json
 import sys
 
+import render
 from programs import Programs
 
 CHAT = (
@@ -28,6 +29,25 @@ class Writer(Programs):
 
     def sample(self, kind=None):
         """One conversation. `kind` names what its only exchange is about; else it has some."""
+        sample = self.conversation(kind)
+        if kind is None and self.chance(0.3):
+            sample["conversations"] = self.retold(sample["conversations"])
+        return sample
+
+    def retold(self, entries):
+        """Some calls as Glassbox writes them where it has them from an API's client: in double quotes. Read, not learnt."""
+        found = []
+        for entry in entries:
+            if entry["role"] == "tool" and self.chance(0.6):
+                content = render.call_text(entry["parameters"], '"')
+                found.append({"role": "assistant", "metadata": entry["name"], "content": content, "loss": False})
+                found.append({"role": "observation", "content": render.observation_text(entry["observation"])})
+            else:
+                found.append(entry)
+        return found
+
+    def conversation(self, kind):
+        """The conversation as it is learnt."""
         self.zh = self.chance(0.5)
         draw = self.random.random()
         if kind == "chat" or (kind is None and draw < 0.06):
@@ -54,7 +74,7 @@ class Writer(Programs):
             kinds = [kind]
         else:
             kinds = self.random.choices(
-                list(exchanges), (40, 10, 8, 9, 11, 4, 10, 8), k=self.random.choice((1, 2, 2, 3))
+                list(exchanges), (42, 12, 8, 10, 11, 4, 6, 8), k=self.random.choice((1, 2, 2, 3))
             )
         count = self.pick((1, 1, 1, 2, 2, 3) if kind is None else (1, 2, 3))
         if "chain" in kinds:
@@ -74,7 +94,7 @@ class Writer(Programs):
 
     def styled(self):
         """A conversation in the adapter's manner: a word of obedience before each call or program, and replies as reports."""
-        sample = self.sample()
+        sample = self.conversation(None)
         entries = sample["conversations"]
         styled = []
         for entry, after in zip(entries, [*entries[1:], {"role": "user"}], strict=True):

@@ -29,14 +29,13 @@ def tokenizer(path=None):
     return sentencepiece.SentencePieceProcessor(model_file=path)
 
 
-def python_literal(value):
-    """A JSON value as Python's `repr` writes it."""
-    return repr(value)
+def call_text(parameters, quote="'"):
+    """The content of a call's message: arguments as Python's `repr` writes them, or plain texts in double quotes."""
 
+    def literal(value):
+        return f'"{value}"' if quote == '"' and isinstance(value, str) and not set(value) & set('"\\') else repr(value)
 
-def call_text(parameters):
-    """The content of a call's message."""
-    arguments = ", ".join(f"{name}={python_literal(value)}" for name, value in parameters.items())
+    arguments = ", ".join(f"{name}={literal(value)}" for name, value in parameters.items())
     return f"```python\ntool_call({arguments})\n```"
 
 

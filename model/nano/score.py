@@ -18,18 +18,24 @@ right ones before it, and compared with the sample's:
 import argparse
 import ast
 import collections
+import concurrent.futures
 import json
 import sys
 import urllib.request
 
 import render
+from data import KINDS
 
 #: Tokens of a reply at the most.
-LONGEST = 160
+LONGEST = 128
+#: What ends a reply, and what that means.
+ENDS = {"<|observation|>": "call", "<|user|>": "end", "<eos>": "end", "</s>": "end"}
 
 
 def post(url, path, body):
-    """The answer to a request."""
+    """The answer to a request to the model that is served."""
+    with urllib.request.urlopen(url + "/v1/models", timeout=120) as answer:
+        body = {"model": json.load(answer)["data"][0]["id"], **body}
     request = urllib.request.Request(url + path, json.dumps(body).encode(), {"content-type": "application/json"})
     with urllib.request.urlopen(request, timeout=120) as answer:
         return json.load(answer)
@@ -76,7 +82,6 @@ def constrained(url, _, sample):
     """Words, calls and programs of the reply, and whether it ended with a call: through the chat API."""
     tools = [{"type": "function", "function": tool} for tool in sample["tools"]]
     body = {
-        "model": "nano",
         "messages": chat_messages(sample),
         "tools": tools,
         "max_tokens": LONGEST,
@@ -91,13 +96,15 @@ def constrained(url, _, sample):
 
 def free(url, renderer, sample):
     """The same through the text API, from the prompt's tokens. What the reply ends with is read from its text."""
-    body = {"model": "nano", "prompt": renderer.prompt(sample), "max_tokens": LONGEST}
+    body = {"prompt": renderer.prompt(sample), "max_tokens": LONGEST, "logprobs": 1}
     choice = post(url, "/v1/completions", body)["choices"][0]
-    text, end = choice["text"], "end" if choice["finish_reason"] == "stop" else None
-    for mark, kind in (("<|observation|>", "call"), ("<|user|>", "end")):
-        before, found, _ = text.partition(mark)
-        if found:
-            text, end = before, kind
+    # The text has no specials, and only the end of the text ends it; the list of tokens names them.
+    text, end = "", "end" if choice["finish_reason"] == "stop" else None
+    for token in choice["logprobs"]["tokens"]:
+        if token in ENDS:
+            end = ENDS[token]
+            break
+        text += token
     return parse(text), end
 
 
@@ -164,21 +171,29 @@ def main():
     renderer = render.Renderer(render.tokenizer(arguments.tokenizer))
     with open(arguments.samples, encoding="utf-8") as file:
         samples = [json.loads(line) for line in file]
+    tasks = [
+        (sample, before, wanted, way)
+        for sample in samples
+        for before, wanted in steps(sample)
+        for way in (("free", "constrained") if "tools" in sample else ("free",))
+    ]
+
+    def ask(task):
+        _, before, _, way = task
+        return (free if way == "free" else constrained)(arguments.url, renderer, before)
+
     counts = collections.defaultdict(lambda: [0, 0])
-    for sample in samples:
-        language = "zh" if any("\u4e00" <= c <= "\u9fff" for c in sample["conversations"][-1]["content"]) else "en"
-        for before, wanted in steps(sample):
-            ways = {"free": free}
-            if "tools" in sample:
-                ways["constrained"] = constrained
-            for way, ask in ways.items():
-                reply, end = ask(arguments.url, renderer, before)
-                for what, right in judge(before, wanted, reply, end).items():
-                    for row in ((way, sample["kind"]), (way, language), (way, "all")):
-                        counts[(*row, what)][0] += right
-                        counts[(*row, what)][1] += 1
-                    if arguments.wrong and not right:
-                        print(way, sample["kind"], what, "wanted", wanted[-1], "got", reply, end, file=sys.stderr)
+    # As many at once as the server has sequences.
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        for (sample, before, wanted, way), (reply, end) in zip(tasks, pool.map(ask, tasks), strict=True):
+            last = sample["conversations"][-1]["content"]
+            language = "zh" if any("\u4e00" <= c <= "\u9fff" for c in last) else "en"
+            for what, right in judge(before, wanted, reply, end).items():
+                for row in (sample["kind"], language, "all"):
+                    counts[way, row, what][0] += right
+                    counts[way, row, what][1] += 1
+                if arguments.wrong and not right:
+                    print(way, sample["kind"], what, "wanted", wanted[-1], "got", reply, end, file=sys.stderr)
     table(counts)
 
 
@@ -188,7 +203,9 @@ def table(counts):
     print("| | | " + " | ".join(columns) + " |")
     print("|---|---|" + "---|" * len(columns))
     for way in ("free", "constrained"):
-        for row in dict.fromkeys(key[1] for key in counts if key[0] == way):
+        for row in (*KINDS, "zh", "en", "all"):
+            if not any(key[:2] == (way, row) for key in counts):
+                continue
             cells = []
             for what in columns:
                 right, all_of = counts.get((way, row, what), (0, 0))

@@ -26,7 +26,7 @@ LENGTHS = tuple(range(128, 641, 64))
 #: Tokens of a process in a step.
 TOKENS = 3072
 #: Conversations written for training, and steps: copying alone, all.
-CONVERSATIONS, COPYING, STEPS = 30_000, 200, 1500
+CONVERSATIONS, COPYING, STEPS = 60_000, 200, 4000
 #: From this share of the steps on, embeddings and outputs are rounded as the file has them.
 ROUNDED_FROM = 0.6
 #: Rates of the optimisers.
