@@ -29,7 +29,14 @@ fn a_block_of_python_ends_with_its_fence_and_ends_the_reply() {
         for request in [&both, &only] {
             bench.check(
                 request,
-                &[CODE, "Let us see:\n\n```py\nprint(1)\n```", "```python\nprint(1)\n```\n\n", "```json\n{}\n```\nno code", "```\nprose\n```", "4."],
+                &[
+                    CODE,
+                    "Let us see:\n\n```py\nprint(1)\n```",
+                    "```python\nprint(1)\n```\n\n",
+                    "```json\n{}\n```\nno code",
+                    "```\nprose\n```",
+                    "4.",
+                ],
                 &[
                     "```python\nprint(1)",
                     "```python\n\n```",
