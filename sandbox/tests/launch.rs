@@ -237,6 +237,16 @@ async fn an_interrupt_reaches_the_program() {
     assert_eq!(finish(child).await.0, "interrupted\n");
 }
 
+/// As `command &` in a script starts it: interrupts are ignored in all that comes of it.
+#[test]
+fn an_interrupt_reaches_the_program_of_a_host_that_runs_in_the_background() {
+    let script = "trap '' INT; exec \"$0\" --exact an_interrupt_reaches_the_program";
+    let this = std::env::current_exe().unwrap();
+    let output = std::process::Command::new("sh").args(["-c", script]).arg(this).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("1 passed"), "{said}");
+}
+
 #[tokio::test]
 async fn a_program_that_kills_itself_is_seen_to_die() {
     let folder = tempfile::tempdir().unwrap();

@@ -49,6 +49,8 @@ enum Started {
 }
 
 fn run() -> ! {
+    // A shell starts what runs in the background with interrupts ignored, which goes on to whatever that starts.
+    sys::ignore(libc::SIGINT, false);
     let Ok(control) = io::stdin().as_fd().try_clone_to_owned().map(UnixStream::from) else { sys::exit(1) };
     let started = match job::read(&control).map_err(Into::into).and_then(|job: Job| start(&job)) {
         Ok(started) => started,
