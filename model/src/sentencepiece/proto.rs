@@ -9,15 +9,15 @@
 /// The kind of model whose merges are known here.
 const BPE: u64 = 2;
 
-/// What a piece is.
+/// What a piece is, with the format's numbers, which GGUF has too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
-    Normal,
-    Unknown,
-    Control,
-    UserDefined,
-    Unused,
-    Byte,
+    Normal = 1,
+    Unknown = 2,
+    Control = 3,
+    UserDefined = 4,
+    Unused = 5,
+    Byte = 6,
 }
 
 /// A piece. Its id is its place in the file.

@@ -7,20 +7,20 @@ use std::{
     sync::OnceLock,
 };
 
-use glassbox_model::catalog::{self, Silent};
+use glassbox_model::{
+    catalog::{self, Silent},
+    dialect::chatglm3::SPECIALS,
+};
 
 use super::{
     gguf_writer::{Data, Value, Writer, q8_0},
-    sentencepiece::{self, Piece},
+    proto::{self, Piece},
 };
 
 /// Ids, specials and padding included.
 const VOCABULARY: usize = 65_024;
 /// Pieces of the SentencePiece model.
 const PIECES: usize = 64_789;
-/// The ids that follow them.
-const SPECIALS: [&str; 9] =
-    ["[MASK]", "[gMASK]", "[sMASK]", "sop", "eop", "<|system|>", "<|user|>", "<|assistant|>", "<|observation|>"];
 const WIDTH: usize = 64;
 const HEADS: usize = 2;
 const HEAD_WIDTH: usize = WIDTH / HEADS;
@@ -55,7 +55,7 @@ pub(crate) fn tokenizer_file() -> PathBuf {
 }
 
 fn tokenizer() -> Vec<Piece> {
-    let pieces = sentencepiece::pieces(&fs::read(tokenizer_file()).expect("readable")).expect("a SentencePiece model");
+    let pieces = proto::read(&fs::read(tokenizer_file()).expect("readable")).expect("a SentencePiece model").pieces;
     assert_eq!(pieces.len(), PIECES);
     pieces
 }
@@ -102,7 +102,7 @@ fn vocabulary(file: &mut Writer, pieces: &[Piece]) {
             2 => "<eos>",
             _ => &piece.text,
         };
-        add(text.to_owned(), piece.score, piece.kind);
+        add(text.to_owned(), piece.score, piece.kind as i32);
     }
     for special in SPECIALS {
         add(special.to_owned(), 0.0, 3); // control

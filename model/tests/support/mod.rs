@@ -5,4 +5,6 @@ pub(crate) mod breaking_server;
 pub(crate) mod chatglm3_model;
 pub(crate) mod fetching;
 pub(crate) mod gguf_writer;
-pub(crate) mod sentencepiece;
+/// The library's reader of a SentencePiece file, which it keeps to itself.
+#[path = "../../src/sentencepiece/proto.rs"]
+mod proto;
