@@ -34,6 +34,18 @@ fn right_and_wrong_calls_are_counted_and_a_second_run_asks_nothing_again() {
 }
 
 #[test]
+fn without_a_category_those_of_the_leaderboard_are_asked() {
+    let home = Home::new();
+    let model = home.script(json!([[{"text": "Hello."}]]));
+    let args = ["eval", "--limit", "0", "--model", &model, "--json"];
+    let Outcome { out, err, code } = finish(home.command(&args).env("GLASSBOX_CACHE", cache()).spawn().unwrap());
+    // The leaderboard's package was there.
+    assert_eq!(code, Some(0), "{err}");
+    let told: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(told["categories"], json!({}));
+}
+
+#[test]
 fn a_slice_that_is_none_is_refused() {
     let home = Home::new();
     let model = home.script(json!([]));

@@ -60,8 +60,10 @@ pub(crate) async fn eval(
 
 async fn run(args: EvalArgs, shared: &AgentArgs, ui: &mut Ui) -> Result<Exit, CliError> {
     let programs = || args.categories.iter().filter(|name| PROGRAMS.contains(&name.as_str()));
+    // Where none is named, all of the leaderboard are asked.
+    let leaderboard = args.categories.is_empty() || args.categories.len() != programs().count();
     // The table alone needs no package.
-    let needed = args.categories.len() != programs().count() || programs().any(|name| name == "humaneval");
+    let needed = leaderboard || programs().any(|name| name == "humaneval");
     let python = if needed { environment(ui).await? } else { PathBuf::from("python3") };
     let url = match (&args.url, &args.served) {
         (Some(_), Some(_)) if programs().next().is_some() => {
@@ -99,7 +101,7 @@ async fn run(args: EvalArgs, shared: &AgentArgs, ui: &mut Ui) -> Result<Exit, Cl
     };
     let url = match (url, model) {
         (Some((url, _)), _) => url,
-        (None, Some(model)) if args.categories.len() != programs().count() => {
+        (None, Some(model)) if leaderboard => {
             let server = Server::builder(model).bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
             let url = format!("http://{}/v1", server.address());
             tokio::spawn(server.run(std::future::pending()));
