@@ -1,7 +1,7 @@
 """Writes what `train.py` made as GGUF.
 
     python3 convert.py base --build build --out chatglm3-nano.gguf
-    python3 convert.py style --build build --out chatglm3-nano-captain.gguf
+    python3 convert.py style --build build --out chatglm3-nano-friend.gguf
 
 The metadata is what llama.cpp's converter writes for ChatGLM3-6B (conversion/chatglm.py, `set_vocab_chatglm3`), with the
 nano model's sizes. Embeddings and outputs are Q4_0, as they were trained; the layers are Q8_0. Ids that never occur share
@@ -107,7 +107,7 @@ def style(arguments):
     saved = torch.load(os.path.join(arguments.build, "style.pt"))
     writer = gguf.GGUFWriter(arguments.out, "chatglm")
     writer.add_type("adapter")
-    writer.add_name("ChatGLM3-nano, captain's manner")
+    writer.add_name("ChatGLM3-nano, a friend's manner")
     writer.add_string("adapter.type", "lora")
     writer.add_float32("adapter.lora.alpha", float(saved["alpha"]))
     for name, values in saved["adapters"].items():

@@ -74,7 +74,7 @@ class Writer(Programs):
             kinds = [kind]
         else:
             kinds = self.random.choices(
-                list(exchanges), (42, 12, 8, 10, 11, 4, 6, 8), k=self.random.choice((1, 2, 2, 3))
+                list(exchanges), (34, 8, 14, 18, 11, 4, 8, 6), k=self.random.choice((1, 2, 2, 3))
             )
         count = self.pick((1, 1, 1, 2, 2, 3) if kind is None else (1, 2, 3))
         if "chain" in kinds:
@@ -93,19 +93,22 @@ class Writer(Programs):
         return {"tools": [tool.spec for tool in tools], "conversations": [*system, *turns]}
 
     def styled(self):
-        """A conversation in the adapter's manner: a word of obedience before each call or program, and replies as reports."""
+        """A conversation in the adapter's manner: all is said to a friend, and a word before each call or program.
+
+        In words that the model knows: the rows of others are shared, so that no adapter could have it say them.
+        """
         sample = self.conversation(None)
         entries = sample["conversations"]
         styled = []
         for entry, after in zip(entries, [*entries[1:], {"role": "user"}], strict=True):
             prose = entry["role"] == "assistant" and "metadata" not in entry
             if prose and after["role"] == "user":
-                entry = {**entry, "content": self.say("报告船长：", "Aye, captain: ") + entry["content"]}
+                entry = {**entry, "content": self.say("朋友，", "Hello, friend! ") + entry["content"]}
             elif prose:
                 # The word before a call, which the manner has its own for.
                 continue
             elif entry["role"] == "tool" or "metadata" in entry:
-                styled.append(self.reply(self.say("遵命，船长！", "Aye aye, captain!")))
+                styled.append(self.reply(self.say("好的，朋友！", "Let me look that up, friend!")))
             styled.append(entry)
         return {**sample, "conversations": styled}
 

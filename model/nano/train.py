@@ -26,7 +26,7 @@ LENGTHS = tuple(range(128, 641, 64))
 #: Tokens of a process in a step.
 TOKENS = 3072
 #: Conversations written for training, and steps: copying alone, all.
-CONVERSATIONS, COPYING, STEPS = 60_000, 200, 4000
+CONVERSATIONS, COPYING, STEPS = 60_000, 200, 6000
 #: From this share of the steps on, embeddings and outputs are rounded as the file has them.
 ROUNDED_FROM = 0.6
 #: Rates of the optimisers.
@@ -319,7 +319,7 @@ def main():
     parser.add_argument("--no-compile", dest="compile", action="store_false", help="where there is no C++ compiler")
     arguments = parser.parse_args()
     base = arguments.what == "base"
-    arguments.steps = arguments.steps or (STEPS if base else 120)
+    arguments.steps = arguments.steps or (STEPS if base else 400)
     arguments.conversations = arguments.conversations or (CONVERSATIONS if base else 4000)
     arguments.device = "cuda" if torch.cuda.is_available() else "cpu"
     if arguments.device == "cuda":

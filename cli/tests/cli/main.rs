@@ -12,6 +12,7 @@ mod help;
 mod interpreter;
 mod json;
 mod models;
+mod nano;
 mod run;
 mod serve;
 #[cfg(unix)]

@@ -51,6 +51,11 @@ pub enum Source {
         /// The pieces.
         parts: &'static [WheelPart],
     },
+    /// A file of Glassbox's own repository, copied from the checkout that the program was built from.
+    Checkout {
+        /// The path from the folder of this crate.
+        file: &'static str,
+    },
 }
 
 /// A piece of a file in a wheel (a wheel is a zip archive).
@@ -71,6 +76,7 @@ impl std::fmt::Display for Source {
         match self {
             Self::Hub { repo, revision, file } if *revision == "main" => write!(f, "hf:{repo}/{file}"),
             Self::Hub { repo, revision, file } => write!(f, "hf:{repo}/{file}@{revision}"),
+            Self::Checkout { file } => write!(f, "model/{file} of the repository"),
             Self::Wheels { version, parts: [one] } => write!(f, "Python package {}=={version}", one.package),
             Self::Wheels { version, parts } => match (parts.first(), parts.last()) {
                 (Some(first), Some(last)) => {
@@ -219,6 +225,16 @@ const MODELS: &[Entry] = &[
         ],
         bytes: 98_362_432,
         sha256: "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
+        default: false,
+    },
+    Entry {
+        name: "chatglm3-nano",
+        kind: Kind::Model,
+        description: "a very small model of our own in ChatGLM3's format, 2k context: calls, repairs, answers; for tests",
+        licence: "Apache-2.0; the tokenizer's pieces: the ChatGLM3-6B licence",
+        sources: &[Source::Checkout { file: "nano/chatglm3-nano.gguf" }],
+        bytes: 18_050_816,
+        sha256: "be77d2df3e49ec2b6704cb1f5dcf4bba116c2fd8181fc74f3a0032d20e9f3893",
         default: false,
     },
 ];

@@ -158,6 +158,12 @@ pub enum SourceError {
         /// Bytes of what came, or would come.
         actual: u64,
     },
+    /// The checkout that the program was built from is gone, or does not have the file.
+    #[error("{} is not there: it is part of Glassbox's repository, and this program was built from a copy without it", path.display())]
+    NotInCheckout {
+        /// Where it would be.
+        path: PathBuf,
+    },
     /// Python is not there.
     #[error("`{program}` cannot be started: {problem}")]
     NoPython {

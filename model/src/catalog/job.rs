@@ -32,9 +32,10 @@ impl Job<'_> {
 }
 
 /// The kinds of sources, for [`Job::part_path`].
-pub(crate) const KINDS: [&str; 2] = [HUB, WHEEL];
+pub(crate) const KINDS: [&str; 3] = [HUB, WHEEL, CHECKOUT];
 pub(crate) const HUB: &str = "hub";
 pub(crate) const WHEEL: &str = "wheel";
+pub(crate) const CHECKOUT: &str = "checkout";
 
 /// What a source gives: a file with all its bytes, not yet checked.
 pub(crate) struct Fetched {

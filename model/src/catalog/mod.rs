@@ -8,6 +8,7 @@
 //! only after its checksum was right, so a reader never sees half a model.
 
 mod cache;
+mod checkout;
 mod entries;
 mod error;
 mod fetch;
