@@ -28,9 +28,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let builder = Agent::builder(model).tools(tools![temperature]).tool_access(ToolAccess::Code);
     let mut session = builder.interpreter(Sandbox::python()?).build()?.session();
 
-    let mut events = session.stream(
-        "For each of Beijing, Paris and Cairo, print its temperature; then print the name of the warmest city.",
-    );
+    let mut events = session
+        .stream("Print the temperatures of Beijing, Paris and Cairo, and say which of the cities is the warmest.");
     while let Some(event) = events.next().await {
         match event? {
             Event::CodeReady { source, .. } => println!("{source}\n"),

@@ -97,8 +97,8 @@ impl AgentInner {
         if by_code { &[] } else { &self.specs }
     }
 
-    /// What the model is told of the interpreter.
-    pub(crate) fn notes(&self, backend: &dyn Backend) -> InterpreterNotes {
+    /// What the model is told of the interpreter. `uploads`: files came with the message.
+    pub(crate) fn notes(&self, backend: &dyn Backend, uploads: bool) -> InterpreterNotes {
         let can = backend.capabilities().tools;
         let callable = self.access.in_code() && can && !self.specs.is_empty();
         let mut environment = backend.describe();
@@ -106,7 +106,8 @@ impl AgentInner {
             // Else a program calls by name what the model sees among its tools, and gets a NameError.
             environment.push_str(" The tools are not there for programs: call them yourself.");
         }
-        InterpreterNotes { environment, functions: if callable { python_stubs(&self.specs) } else { String::new() } }
+        let functions = if callable { python_stubs(&self.specs) } else { String::new() };
+        InterpreterNotes { environment, functions, uploads }
     }
 
     /// The rules of one turn.

@@ -66,7 +66,7 @@ impl Driver {
         let turn = Arc::new(Mutex::new(Turn::new(user, rules, session.next_call)));
         let (events, receiver) = mpsc::unbounded_channel();
         let driver = Self {
-            notes: backend.map(|backend| agent.notes(backend)).unwrap_or_default(),
+            notes: backend.map(|backend| agent.notes(backend, !session.uploads.is_empty())).unwrap_or_default(),
             offered: agent.offered(backend).to_vec(),
             code: session.code.clone(),
             turn: Arc::clone(&turn),

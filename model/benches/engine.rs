@@ -26,7 +26,7 @@ use glassbox_model::{
     dialect::{self, Grammar},
     engine::{Engine, EngineEvent, EngineOptions, GenerateRequest},
 };
-use glassbox_tools::builtin;
+use glassbox_tools::{ToolSpec, builtin};
 use llama_cpp_2::{
     context::params::LlamaContextParams,
     llama_backend::LlamaBackend,
@@ -56,6 +56,7 @@ fn main() {
     // One after the other: each loads the model anew, and two at once would share the caches unfairly.
     against_raw(&file, rounds);
     engine_alone(&file, rounds);
+    many_tools(&file, rounds);
     cancelling(&file, rounds);
 }
 
@@ -135,10 +136,62 @@ fn engine_alone(file: &Path, rounds: usize) {
     row("decode of text, tools offered, tokens/s | free", median(&mut text), free);
 }
 
+/// What the grammar of a hundred tools costs the first token: one that the engine has compiled before, and one that it has to
+/// compile, while it reads a prompt of 512 tokens. Tools that are offered make a longer prompt than that.
+fn many_tools(file: &Path, rounds: usize) {
+    let engine = Engine::load(file, &options(), |_| {}).expect("the model loads");
+    let vocab = engine.vocab();
+    let short = vocab.tokenize("Call a tool for the stock 10111 as JSON:\n");
+    let known = of_tools(&*vocab, &engine, hundred(0));
+    let (mut held, mut free, mut compiled, mut plain) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for round in 0..=rounds {
+        let mut prompt = prompt(&*vocab);
+        let first_token =
+            |prompt: &[u32], grammar: Option<&Grammar>| run(&engine, prompt, grammar).first_token.as_secs_f64() * 1e3;
+        let (one, other) = (first_token(&short, Some(&known)), first_token(&short, None));
+        let mut new = |salt: usize| {
+            if let Some(first) = prompt.first_mut() {
+                *first = (round * 2 + salt) as u32 + 900;
+            }
+            prompt.clone()
+        };
+        let grammar = of_tools(&*vocab, &engine, hundred(round + 1));
+        let (fresh, bare) = (first_token(&new(0), Some(&grammar)), first_token(&new(1), None));
+        if round > 0 {
+            held.push(one);
+            free.push(other);
+            compiled.push(fresh);
+            plain.push(bare);
+        }
+    }
+    row("first token, 100 tools' grammar, ms | none", median(&mut held), median(&mut free));
+    row("the same, grammar new, prompt of 512, ms | none", median(&mut compiled), median(&mut plain));
+}
+
+/// A hundred tools, others for each `salt`.
+fn hundred(salt: usize) -> Vec<ToolSpec> {
+    let spec = |n: usize| ToolSpec {
+        parameters: serde_json::json!({
+            "type": "object",
+            "properties": {
+                "symbol": {"type": "string"},
+                "days": {"type": "integer", "minimum": 1, "maximum": n + 2},
+                "unit": {"type": "string", "enum": ["dollar", "euro", format!("unit-{n}")]},
+            },
+            "required": ["symbol"],
+        }),
+        ..ToolSpec::new(format!("lookup_{salt}_{n}"), format!("Looks up the price of a stock in table {n}."))
+    };
+    (0..100).map(spec).collect()
+}
+
 /// The grammar of a reply that may call one of the two tools of ChatGLM3's example, and may as well be text.
 fn offered(vocab: &dyn Vocab, engine: &Engine) -> Grammar {
+    of_tools(vocab, engine, builtin::demo().iter().map(|tool| tool.spec().clone()).collect())
+}
+
+fn of_tools(vocab: &dyn Vocab, engine: &Engine, tools: Vec<ToolSpec>) -> Grammar {
     let dialect = dialect::detect(vocab, engine.metadata()).expect("a dialect is found").dialect;
-    let tools = builtin::demo().iter().map(|tool| tool.spec().clone()).collect();
     let request = Request { tools, ..Request::default() };
     dialect.grammar(&request).expect("the grammar is written").expect("there is something to constrain")
 }

@@ -103,6 +103,9 @@ pub struct InterpreterNotes {
     pub environment: String,
     /// Functions that programs can call, as Python stubs. May be empty.
     pub functions: String,
+    /// Files came with the last message of the user, which announces them.
+    #[serde(default)]
+    pub uploads: bool,
 }
 
 /// One generation: the whole conversation and what is allowed now.

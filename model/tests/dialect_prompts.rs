@@ -324,6 +324,27 @@ fn a_call_is_doubted_only_where_words_would_do_as_well() {
 }
 
 #[test]
+fn a_message_with_files_is_answered_by_a_program_first() {
+    let grammar = |request: &Request| generic(None).grammar(request).unwrap();
+    let free = Request { interpreter: true, messages: vec![Message::user("What is the sum?")], ..Request::default() };
+    let program = grammar(&Request { tool_choice: ToolChoice::Named("interpreter".into()), ..free.clone() });
+    assert_ne!(grammar(&free), program);
+    let mut with_file = free.clone();
+    with_file.interpreter_notes.uploads = true;
+    assert_eq!(grammar(&with_file), program);
+    assert_eq!(grammar(&Request { tools: vec![track()], ..with_file.clone() }), program);
+
+    // Not where the reply to the program is due, or where something else was asked for.
+    let mut answered = with_file.clone();
+    answered.messages.push(Message::assistant("ok"));
+    assert_eq!(grammar(&answered), grammar(&free));
+    for tool_choice in [ToolChoice::None, ToolChoice::Answer] {
+        let asked = |request: &Request| grammar(&Request { tool_choice: tool_choice.clone(), ..request.clone() });
+        assert_eq!(asked(&with_file), asked(&free));
+    }
+}
+
+#[test]
 fn dialects_are_found_and_what_is_unusual_is_said() {
     let chatml = ByteVocab::chatml();
     let found = |vocab: &ByteVocab, template: Option<&str>| {

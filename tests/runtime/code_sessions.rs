@@ -125,6 +125,9 @@ async fn uploads_are_announced_once_and_files_that_programs_write_are_listed() {
             "assistant two",
         ]
     );
+    // The dialect hears of them in that turn alone.
+    let uploads: Vec<bool> = model.requests().iter().map(|request| request.interpreter_notes.uploads).collect();
+    assert_eq!(uploads, [true, true, false, false]);
     assert_eq!(session.file("/mnt/data/out.csv").await.unwrap(), b"1,2");
     assert_eq!(session.files().await.unwrap().len(), 2);
 }

@@ -4,7 +4,7 @@
 //! models that were not trained on an interpreter write both in the same way. Blocks in other languages, and blocks
 //! without a language, are prose.
 
-use crate::{InterpreterNotes, Request, ToolChoice};
+use crate::{InterpreterNotes, Message, ReplyFormat, Request, ToolChoice};
 
 /// Three backticks.
 pub(crate) const FENCE: &str = "```";
@@ -12,12 +12,20 @@ pub(crate) const FENCE: &str = "```";
 /// The words after the backticks that mean Python.
 pub(crate) const LANGUAGES: [&str; 5] = ["python", "Python", "py", "python3", "Python3"];
 
+/// True where the reply has to be a program, though nobody asked for one: files came with the message, and a small model that
+/// may choose tells what is in them without a look (`docs/evals.md`).
+pub(crate) fn looks_first(request: &Request) -> bool {
+    let asked = matches!(request.messages.last(), Some(Message::User { .. }));
+    let free = request.tool_choice == ToolChoice::Auto && request.format == ReplyFormat::Text;
+    asked && free && request.interpreter && request.interpreter_notes.uploads
+}
+
 /// The part of the system prompt that tells how programs are written; `None` where none can be run.
 pub(crate) fn instructions(request: &Request) -> Option<String> {
     if !request.interpreter || request.tool_choice == ToolChoice::None {
         return None;
     }
-    let InterpreterNotes { environment, functions } = &request.interpreter_notes;
+    let InterpreterNotes { environment, functions, .. } = &request.interpreter_notes;
     let mut text =
         "You are connected to a computer that runs Python. For every question that needs numbers, data, files \
                     or a drawing, do not guess: write a program in a block that begins with ```python and ends with \

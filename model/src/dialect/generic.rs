@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::chat::{Chat, Form, Turn, own_line};
 use super::grammar::json_reply::{self, Style};
 use super::json_calls::{Parser, Settings};
+use super::reply::INTERPRETER;
 use super::{Dialect, DialectError, Grammar, Hesitation, OutputParser, Piece, fence, order, pyjson};
 use crate::{AssistantPart, Metadata, ReplyFormat, Request, ToolChoice, Vocab};
 
@@ -186,6 +187,12 @@ impl Dialect for Generic {
     }
 
     fn grammar(&self, request: &Request) -> Result<Option<Grammar>, DialectError> {
+        let look = fence::looks_first(request).then(|| Request {
+            interpreter: true,
+            tool_choice: ToolChoice::Named(INTERPRETER.to_owned()),
+            ..Request::default()
+        });
+        let request = look.as_ref().unwrap_or(request);
         json_reply::grammar(request, &Style { names_call: !request.tools.is_empty(), ..self.chat.style(ARGUMENTS) })
     }
 

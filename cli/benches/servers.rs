@@ -1,0 +1,352 @@
+//! `glassbox serve` against llama.cpp's server: the same model, the same requests, both sides in turn.
+//!
+//! `cargo bench -p glassbox-cli --bench servers [-- MODEL]`. `GLASSBOX_LLAMA_SERVER` names llama.cpp's program;
+//! `scripts/llama-server` makes it. `GLASSBOX_BENCH_ROUNDS` sets the rounds (default 5). The table shows medians. Ratios are
+//! glassbox to llama.cpp; below 1 is better where seconds or memory are measured, above 1 where tokens a second are.
+
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a benchmark prints, and ends at once where it cannot run"
+)]
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use futures::StreamExt;
+use futures::future::join_all;
+use serde_json::{Value, json};
+
+/// Tokens of a reply that is timed as a whole.
+const WRITTEN: u32 = 64;
+/// How long a server may take to load, and a request to be answered.
+const PATIENCE: Duration = Duration::from_secs(300);
+/// Conversations that are left idle.
+const IDLE: usize = 50;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() {
+    // `cargo test --benches` only asks whether it starts.
+    if std::env::args().any(|arg| arg == "--test" || arg == "--list") {
+        return;
+    }
+    let name = std::env::args().skip(1).find(|arg| !arg.starts_with('-'));
+    let bench = Bench {
+        file: model_file(name.as_deref().unwrap_or("qwen2.5-coder-0.5b")),
+        peer: std::env::var_os("GLASSBOX_LLAMA_SERVER").map(PathBuf::from).expect(
+            "GLASSBOX_LLAMA_SERVER names llama.cpp's server; scripts/llama-server makes it and prints its path",
+        ),
+        rounds: std::env::var("GLASSBOX_BENCH_ROUNDS").ok().and_then(|n| n.parse().ok()).unwrap_or(5),
+        client: reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().expect("a client"),
+    };
+    println!("{}, {} threads, medians of {} rounds\n", bench.file.display(), threads(), bench.rounds);
+    println!("{:<52} {:>12} {:>12} {:>8}", "", "glassbox", "llama.cpp", "ratio");
+    bench.second_turns().await;
+    for sessions in [1, 2, 4, 8] {
+        bench.together(sessions).await;
+    }
+    for tools in [1, 100] {
+        bench.calls(tools).await;
+    }
+    bench.idle().await;
+    bench.starts().await;
+}
+
+struct Bench {
+    file: PathBuf,
+    peer: PathBuf,
+    rounds: usize,
+    client: reqwest::Client,
+}
+
+/// Whose server it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Glassbox,
+    Peer,
+}
+
+const SIDES: [Side; 2] = [Side::Glassbox, Side::Peer];
+
+/// A server that runs; it is ended when dropped.
+struct Server {
+    child: Child,
+    url: String,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Server {
+    /// Bytes of its memory that are its own or shared, in MiB.
+    fn memory(&self) -> f64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));
+        let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok());
+        kib.expect("Linux says how much memory a process has") / 1024.0
+    }
+}
+
+/// A reply's first token, its end, and its tokens.
+#[derive(Debug, Clone, Copy)]
+struct Timed {
+    first: Duration,
+    whole: Duration,
+    tokens: u64,
+}
+
+impl Bench {
+    /// A server with so many sequences, all of which share `context` tokens.
+    fn spawn(&self, side: Side, sequences: usize, context: usize) -> Server {
+        let port = free_port();
+        let mut command = match side {
+            Side::Glassbox => {
+                let mut command = Command::new(env!("CARGO_BIN_EXE_glassbox"));
+                command
+                    .args(["serve", "--tools", "none", "--parallel", &sequences.to_string()])
+                    .arg("--model")
+                    .arg(&self.file);
+                command.args(["--context", &context.to_string()]);
+                command
+            }
+            Side::Peer => {
+                let mut command = Command::new(&self.peer);
+                command.args(["--jinja", "--no-webui", "-np", &sequences.to_string(), "-c", &context.to_string()]);
+                command.arg("-m").arg(&self.file);
+                command
+            }
+        };
+        command.args(["--threads", &threads().to_string(), "--port", &port.to_string()]);
+        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        Server { child: child.expect("the server starts"), url: format!("http://127.0.0.1:{port}") }
+    }
+
+    async fn start(&self, side: Side, sequences: usize, context: usize) -> Server {
+        let server = self.spawn(side, sequences, context);
+        self.ready(&server).await;
+        server
+    }
+
+    async fn ready(&self, server: &Server) {
+        let begun = Instant::now();
+        loop {
+            let answer = self.client.get(format!("{}/health", server.url)).send().await;
+            if answer.is_ok_and(|answer| answer.status().is_success()) {
+                return;
+            }
+            assert!(begun.elapsed() < PATIENCE, "{} does not get ready", server.url);
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// Asks, and times what comes.
+    async fn ask(&self, server: &Server, messages: Value, more: Value) -> Timed {
+        let mut body = json!({
+            "model": "any", "messages": messages, "temperature": 0, "stream": true,
+            "stream_options": {"include_usage": true},
+        });
+        if let (Some(body), Value::Object(more)) = (body.as_object_mut(), more) {
+            body.extend(more);
+        }
+        let begun = Instant::now();
+        let answer = self.client.post(format!("{}/v1/chat/completions", server.url)).json(&body).send().await;
+        let answer = answer.expect("the server answers");
+        let status = answer.status();
+        assert!(status.is_success(), "{status}: {}", answer.text().await.unwrap_or_default());
+        let mut stream = answer.bytes_stream();
+        let (mut seen, mut first, mut tokens) = (Vec::new(), None, 0);
+        while let Some(bytes) = stream.next().await {
+            seen.extend_from_slice(&bytes.expect("the stream is whole"));
+            while let Some(end) = seen.iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = seen.drain(..=end).collect();
+                let line = String::from_utf8_lossy(&line);
+                let Some(data) = line.trim().strip_prefix("data: ") else { continue };
+                let Ok(data) = serde_json::from_str::<Value>(data) else { continue };
+                let delta = data.pointer("/choices/0/delta");
+                let wrote = delta.is_some_and(|delta| {
+                    delta.get("content").and_then(Value::as_str).is_some_and(|text| !text.is_empty())
+                        || delta.get("tool_calls").is_some()
+                });
+                if wrote {
+                    first.get_or_insert_with(|| begun.elapsed());
+                }
+                if let Some(count) = data.pointer("/usage/completion_tokens").and_then(Value::as_u64) {
+                    tokens = count;
+                }
+            }
+        }
+        let whole = begun.elapsed();
+        Timed { first: first.unwrap_or(whole), whole, tokens }
+    }
+
+    /// The first token of a second message, where the first exchange has been read before.
+    async fn second_turns(&self) {
+        let mut found = [Vec::new(), Vec::new()];
+        let servers = [self.start(Side::Glassbox, 1, 4096).await, self.start(Side::Peer, 1, 4096).await];
+        for round in 0..=self.rounds {
+            for (server, found) in servers.iter().zip(&mut found) {
+                let question = format!("Notes, number {round}. {}\nWhich of these is a colour?", text(400));
+                let mut talk = vec![user(&question)];
+                self.ask(server, json!(talk), json!({"max_tokens": 24})).await;
+                talk.push(json!({"role": "assistant", "content": "None of them is a colour."}));
+                talk.push(user("And which is an animal? Answer in one word."));
+                let timed = self.ask(server, json!(talk), json!({"max_tokens": 8})).await;
+                if round > 0 {
+                    found.push(timed.first.as_secs_f64() * 1e3);
+                }
+            }
+        }
+        row("first token of turn 2, ms", &mut found);
+    }
+
+    /// Sessions that write at once: tokens a second of all of them together.
+    async fn together(&self, sessions: usize) {
+        let mut found = [Vec::new(), Vec::new()];
+        let context = 1024 * sessions;
+        let servers =
+            [self.start(Side::Glassbox, sessions, context).await, self.start(Side::Peer, sessions, context).await];
+        for round in 0..=self.rounds {
+            for (server, found) in servers.iter().zip(&mut found) {
+                let begun = Instant::now();
+                let asked = (0..sessions).map(|session| {
+                    let question = format!("Tell a long story about the number {}.", round * 100 + session);
+                    self.ask(server, json!([user(&question)]), json!({"max_tokens": WRITTEN}))
+                });
+                let tokens: u64 = join_all(asked).await.iter().map(|timed| timed.tokens).sum();
+                if round > 0 {
+                    found.push(tokens as f64 / begun.elapsed().as_secs_f64());
+                }
+            }
+        }
+        row(&format!("{sessions} sessions at once, tokens/s of all"), &mut found);
+    }
+
+    /// A call that must be made, with so many tools, whose prompt has been read before.
+    async fn calls(&self, tools: usize) {
+        let mut found = [Vec::new(), Vec::new()];
+        let context = 2048 + 128 * tools;
+        let servers = [self.start(Side::Glassbox, 1, context).await, self.start(Side::Peer, 1, context).await];
+        let offered: Vec<Value> = (0..tools).map(tool).collect();
+        for round in 0..=self.rounds {
+            for (server, found) in servers.iter().zip(&mut found) {
+                let question = format!("What is the price of stock {}?", 10111 + round);
+                let more = json!({"tools": offered, "tool_choice": "required", "max_tokens": 256});
+                let timed = self.ask(server, json!([user(&question)]), more).await;
+                if round > 0 {
+                    found.push(timed.whole.as_secs_f64() * 1e3);
+                }
+            }
+        }
+        row(&format!("a required call, {tools} tool(s), ms"), &mut found);
+    }
+
+    /// What a conversation costs that nobody goes on with.
+    async fn idle(&self) {
+        let mut found = [Vec::new(), Vec::new()];
+        for (side, found) in SIDES.into_iter().zip(&mut found) {
+            let server = self.start(side, 4, 4096).await;
+            // The first replies make what is made once.
+            for session in 0..4 {
+                self.ask(&server, json!([user(&format!("Hello, I am number {session}."))]), json!({"max_tokens": 4}))
+                    .await;
+            }
+            let before = server.memory();
+            for session in 0..IDLE {
+                let question = format!("Notes, number {session}. {}\nThank you.", text(40));
+                self.ask(&server, json!([user(&question)]), json!({"max_tokens": 8})).await;
+            }
+            found.push((server.memory() - before).max(0.0) * 1024.0 / IDLE as f64);
+        }
+        row(&format!("memory of an idle conversation, of {IDLE}, KiB"), &mut found);
+    }
+
+    /// From the start of the program to the first token.
+    async fn starts(&self) {
+        for cold in [true, false] {
+            let mut found = [Vec::new(), Vec::new()];
+            for _ in 0..self.rounds.min(3) {
+                for (side, found) in SIDES.into_iter().zip(&mut found) {
+                    if cold {
+                        forget(&self.file);
+                    }
+                    let begun = Instant::now();
+                    let server = self.spawn(side, 1, 2048);
+                    self.ready(&server).await;
+                    let ready = begun.elapsed();
+                    let timed = self.ask(&server, json!([user("Hi")]), json!({"max_tokens": 4})).await;
+                    found.push((ready + timed.first).as_secs_f64() * 1e3);
+                }
+            }
+            let state = if cold { "file not in memory" } else { "file in memory" };
+            row(&format!("start to first token, {state}, ms"), &mut found);
+        }
+    }
+}
+
+fn user(text: &str) -> Value {
+    json!({"role": "user", "content": text})
+}
+
+/// So many words.
+fn text(words: usize) -> String {
+    let words: Vec<String> = (0..words).map(|n| format!("item {}", n * 37 % 101)).collect();
+    words.join(", ")
+}
+
+fn tool(number: usize) -> Value {
+    let name = if number == 0 { "track".to_owned() } else { format!("lookup_{number}") };
+    let parameters = json!({
+        "type": "object",
+        "properties": {
+            "symbol": {"type": "string", "description": "The code of the stock."},
+            "days": {"type": "integer", "minimum": 1, "maximum": 30, "description": "How many days back."},
+        },
+        "required": ["symbol"],
+    });
+    json!({"type": "function", "function": {"name": name, "description": format!("Price of a stock, table {number}."), "parameters": parameters}})
+}
+
+/// Takes the file out of the system's memory, as far as it lets us.
+fn forget(file: &Path) {
+    let arguments =
+        [format!("of={}", file.display()), "oflag=nocache".into(), "conv=notrunc,fdatasync".into(), "count=0".into()];
+    let done = Command::new("dd").args(arguments).stderr(Stdio::null()).status();
+    assert!(done.is_ok_and(|status| status.success()), "dd cannot take {} out of memory", file.display());
+}
+
+fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    listener.local_addr().expect("it has an address").port()
+}
+
+fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+fn row(question: &str, found: &mut [Vec<f64>; 2]) {
+    let [ours, theirs] = found;
+    let (ours, theirs) = (median(ours), median(theirs));
+    println!("{question:<52} {ours:>12.1} {theirs:>12.1} {:>8.3}", ours / theirs);
+}
+
+fn median(numbers: &mut [f64]) -> f64 {
+    numbers.sort_by(f64::total_cmp);
+    numbers.get(numbers.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+/// The file of a model of the catalog, fetched where it is missing, or the path itself.
+fn model_file(name: &str) -> PathBuf {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let name = name.to_owned();
+    let found = std::thread::spawn(move || {
+        runtime.block_on(glassbox::model::catalog::resolve(&name, &glassbox::model::catalog::Silent))
+    });
+    found.join().expect("no panic").expect("the model is there")
+}
