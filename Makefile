@@ -53,12 +53,12 @@ lint-now:
 	$(CARGO) clippy --release --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --release --locked --workspace --no-deps
 
-bench: setup ## Prints the benchmarks; builds llama.cpp's server, to measure ours against.
+bench: setup ## Prints the benchmarks; run scripts/llama-server first for a comparison with llama.cpp's server.
 	@$(MAKE) --no-print-directory bench-now
 
 bench-now:
 	$(CARGO) bench --locked -p glassbox-model --bench engine
-	GLASSBOX_LLAMA_SERVER=$$(./scripts/llama-server) $(CARGO) bench --locked -p glassbox-cli --bench servers
+	GLASSBOX_LLAMA_SERVER=$$(./scripts/llama-server --there) $(CARGO) bench --locked -p glassbox-cli --bench servers
 	$(CARGO) bench --locked -p glassbox-tools --bench dispatch
 	@./scripts/jupyter >/dev/null
 	$(CARGO) bench --locked -p glassbox-sandbox --bench jupyter

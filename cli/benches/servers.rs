@@ -1,8 +1,9 @@
 //! `glassbox serve` against llama.cpp's server: the same model, the same requests, both sides in turn.
 //!
 //! `cargo bench -p glassbox-cli --bench servers [-- MODEL]`. `GLASSBOX_LLAMA_SERVER` names llama.cpp's program;
-//! `scripts/llama-server` makes it. `GLASSBOX_BENCH_ROUNDS` sets the rounds (default 5). The table shows medians. Ratios are
-//! glassbox to llama.cpp; below 1 is better where seconds or memory are measured, above 1 where tokens a second are.
+//! `scripts/llama-server` makes it. Where it is not named, the table has one side. `GLASSBOX_BENCH_ROUNDS` sets the rounds
+//! (default 5). The table shows medians. Ratios are glassbox to llama.cpp; below 1 is better where seconds or memory are
+//! measured, above 1 where tokens a second are.
 
 #![allow(
     clippy::expect_used,
@@ -35,9 +36,7 @@ async fn main() {
     let name = std::env::args().skip(1).find(|arg| !arg.starts_with('-'));
     let bench = Bench {
         file: model_file(name.as_deref().unwrap_or("qwen2.5-coder-0.5b")),
-        peer: std::env::var_os("GLASSBOX_LLAMA_SERVER").map(PathBuf::from).expect(
-            "GLASSBOX_LLAMA_SERVER names llama.cpp's server; scripts/llama-server makes it and prints its path",
-        ),
+        peer: std::env::var_os("GLASSBOX_LLAMA_SERVER").filter(|path| !path.is_empty()).map(PathBuf::from),
         rounds: std::env::var("GLASSBOX_BENCH_ROUNDS").ok().and_then(|n| n.parse().ok()).unwrap_or(5),
         client: reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().expect("a client"),
     };
@@ -56,7 +55,7 @@ async fn main() {
 
 struct Bench {
     file: PathBuf,
-    peer: PathBuf,
+    peer: Option<PathBuf>,
     rounds: usize,
     client: reqwest::Client,
 }
@@ -67,8 +66,6 @@ enum Side {
     Glassbox,
     Peer,
 }
-
-const SIDES: [Side; 2] = [Side::Glassbox, Side::Peer];
 
 /// A server that runs; it is ended when dropped.
 struct Server {
@@ -110,14 +107,14 @@ impl Bench {
             Side::Glassbox => {
                 let mut command = Command::new(env!("CARGO_BIN_EXE_glassbox"));
                 command
-                    .args(["serve", "--tools", "none", "--parallel", &sequences.to_string()])
+                    .args(["serve", "--alias", "any", "--tools", "none", "--parallel", &sequences.to_string()])
                     .arg("--model")
                     .arg(&self.file);
                 command.args(["--context", &context.to_string()]);
                 command
             }
             Side::Peer => {
-                let mut command = Command::new(&self.peer);
+                let mut command = Command::new(self.peer.as_ref().expect("it is only asked for where it is there"));
                 command.args(["--jinja", "--no-webui", "-np", &sequences.to_string(), "-c", &context.to_string()]);
                 command.arg("-m").arg(&self.file);
                 command
@@ -126,6 +123,20 @@ impl Bench {
         command.args(["--threads", &threads().to_string(), "--port", &port.to_string()]);
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
         Server { child: child.expect("the server starts"), url: format!("http://127.0.0.1:{port}") }
+    }
+
+    /// Who is measured, in turn.
+    fn sides(&self) -> Vec<Side> {
+        if self.peer.is_some() { vec![Side::Glassbox, Side::Peer] } else { vec![Side::Glassbox] }
+    }
+
+    /// A server of each side.
+    async fn both(&self, sequences: usize, context: usize) -> Vec<Server> {
+        let mut servers = Vec::new();
+        for side in self.sides() {
+            servers.push(self.start(side, sequences, context).await);
+        }
+        servers
     }
 
     async fn start(&self, side: Side, sequences: usize, context: usize) -> Server {
@@ -189,7 +200,7 @@ impl Bench {
     /// The first token of a second message, where the first exchange has been read before.
     async fn second_turns(&self) {
         let mut found = [Vec::new(), Vec::new()];
-        let servers = [self.start(Side::Glassbox, 1, 4096).await, self.start(Side::Peer, 1, 4096).await];
+        let servers = self.both(1, 4096).await;
         for round in 0..=self.rounds {
             for (server, found) in servers.iter().zip(&mut found) {
                 let question = format!("Notes, number {round}. {}\nWhich of these is a colour?", text(400));
@@ -210,8 +221,7 @@ impl Bench {
     async fn together(&self, sessions: usize) {
         let mut found = [Vec::new(), Vec::new()];
         let context = 1024 * sessions;
-        let servers =
-            [self.start(Side::Glassbox, sessions, context).await, self.start(Side::Peer, sessions, context).await];
+        let servers = self.both(sessions, context).await;
         for round in 0..=self.rounds {
             for (server, found) in servers.iter().zip(&mut found) {
                 let begun = Instant::now();
@@ -232,7 +242,7 @@ impl Bench {
     async fn calls(&self, tools: usize) {
         let mut found = [Vec::new(), Vec::new()];
         let context = 2048 + 128 * tools;
-        let servers = [self.start(Side::Glassbox, 1, context).await, self.start(Side::Peer, 1, context).await];
+        let servers = self.both(1, context).await;
         let offered: Vec<Value> = (0..tools).map(tool).collect();
         for round in 0..=self.rounds {
             for (server, found) in servers.iter().zip(&mut found) {
@@ -250,7 +260,7 @@ impl Bench {
     /// What a conversation costs that nobody goes on with.
     async fn idle(&self) {
         let mut found = [Vec::new(), Vec::new()];
-        for (side, found) in SIDES.into_iter().zip(&mut found) {
+        for (side, found) in self.sides().into_iter().zip(&mut found) {
             let server = self.start(side, 4, 4096).await;
             // The first replies make what is made once.
             for session in 0..4 {
@@ -272,7 +282,7 @@ impl Bench {
         for cold in [true, false] {
             let mut found = [Vec::new(), Vec::new()];
             for _ in 0..self.rounds.min(3) {
-                for (side, found) in SIDES.into_iter().zip(&mut found) {
+                for (side, found) in self.sides().into_iter().zip(&mut found) {
                     if cold {
                         forget(&self.file);
                     }
@@ -332,7 +342,12 @@ fn threads() -> usize {
 
 fn row(question: &str, found: &mut [Vec<f64>; 2]) {
     let [ours, theirs] = found;
-    let (ours, theirs) = (median(ours), median(theirs));
+    let ours = median(ours);
+    if theirs.is_empty() {
+        println!("{question:<52} {ours:>12.1} {:>12}", "not there");
+        return;
+    }
+    let theirs = median(theirs);
     println!("{question:<52} {ours:>12.1} {theirs:>12.1} {:>8.3}", ours / theirs);
 }
 
