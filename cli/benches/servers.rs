@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use futures::future::join_all;
+use glassbox::model::catalog::{Silent, resolve};
 use serde_json::{Value, json};
 
 /// Tokens of a reply that is timed as a whole.
@@ -35,7 +36,7 @@ async fn main() {
     }
     let name = std::env::args().skip(1).find(|arg| !arg.starts_with('-'));
     let bench = Bench {
-        file: model_file(name.as_deref().unwrap_or("qwen2.5-coder-0.5b")),
+        file: resolve(name.as_deref().unwrap_or("qwen2.5-coder-0.5b"), &Silent).await.expect("the model is there"),
         peer: std::env::var_os("GLASSBOX_LLAMA_SERVER").filter(|path| !path.is_empty()).map(PathBuf::from),
         rounds: std::env::var("GLASSBOX_BENCH_ROUNDS").ok().and_then(|n| n.parse().ok()).unwrap_or(5),
         client: reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().expect("a client"),
@@ -82,12 +83,12 @@ impl Drop for Server {
 }
 
 impl Server {
-    /// Bytes of its memory that are its own or shared, in MiB.
+    /// KiB of memory that no file stands behind.
     fn memory(&self) -> f64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
         let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));
         let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok());
-        kib.expect("Linux says how much memory a process has") / 1024.0
+        kib.expect("Linux says how much memory a process has")
     }
 }
 
@@ -272,7 +273,7 @@ impl Bench {
                 let question = format!("Notes, number {session}. {}\nThank you.", text(40));
                 self.ask(&server, json!([user(&question)]), json!({"max_tokens": 8})).await;
             }
-            found.push((server.memory() - before).max(0.0) * 1024.0 / IDLE as f64);
+            found.push((server.memory() - before).max(0.0) / IDLE as f64);
         }
         row(&format!("memory of an idle conversation, of {IDLE}, KiB"), &mut found);
     }
@@ -354,14 +355,4 @@ fn row(question: &str, found: &mut [Vec<f64>; 2]) {
 fn median(numbers: &mut [f64]) -> f64 {
     numbers.sort_by(f64::total_cmp);
     numbers.get(numbers.len() / 2).copied().unwrap_or(f64::NAN)
-}
-
-/// The file of a model of the catalog, fetched where it is missing, or the path itself.
-fn model_file(name: &str) -> PathBuf {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    let name = name.to_owned();
-    let found = std::thread::spawn(move || {
-        runtime.block_on(glassbox::model::catalog::resolve(&name, &glassbox::model::catalog::Silent))
-    });
-    found.join().expect("no panic").expect("the model is there")
 }

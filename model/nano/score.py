@@ -1,6 +1,6 @@
 """Scores the nano model on the held-out split, with and without constraint.
 
-    python3 data.py test 800 > build/test.jsonl
+    python3 data.py test 400 > build/test.jsonl
     glassbox serve --model chatglm3-nano.gguf --port 8080 &
     python3 score.py build/test.jsonl --url http://127.0.0.1:8080
 

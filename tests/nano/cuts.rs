@@ -4,19 +4,11 @@ use futures::StreamExt;
 use glassbox::model::dialect::Chunk;
 use glassbox::model::{Delta, Request, Vocab};
 use glassbox::prelude::Model;
-use glassbox::{Event, Message, Registry, ToolCall, tool, tools};
+use glassbox::tools::builtin::track;
+use glassbox::{Event, Message, Registry, ToolCall, tools};
 use serde_json::{Value, json};
 
 use crate::support::{builder, model};
-
-/// 追踪指定股票的实时价格
-#[tool(read_only)]
-fn track(
-    /// 需要追踪的股票代码
-    symbol: String,
-) -> Value {
-    json!({"price": symbol.len()})
-}
 
 /// Prose, the text of arguments and the calls.
 #[derive(Debug, Default, PartialEq)]
