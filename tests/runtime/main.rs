@@ -22,6 +22,5 @@ mod faults;
 mod runaway;
 mod saved;
 mod sessions;
-mod spans;
 mod support;
 mod turns;

@@ -1,19 +1,25 @@
-//! What a turn leaves in the traces.
+//! What a turn leaves in the traces. A test program of its own, in which every test asks for the subscriber first: a span that is
+//! met before there is one, or while one is being set, may be turned off for the whole process.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking, in its helpers too"
+)]
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::ThreadId;
 
-use glassbox::TurnOptions;
 use glassbox::model::scripted::{Reply, ScriptedModel};
+use glassbox::{Agent, AutoApprover, Session, TurnOptions, tool};
 use serde_json::json;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
-
-use crate::support::{session, within};
 
 type Fields = BTreeMap<&'static str, String>;
 
@@ -59,8 +65,7 @@ impl<S: tracing::Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Threads {
     }
 }
 
-/// The spans of this thread, on which a test's turns run. Kept for all threads by one subscriber: where a test has one of its
-/// own, another test's thread may come first to a span's callsite, find no subscriber, and turn it off for all.
+/// The spans of this thread, on which a test's turns run. Kept for all threads by one subscriber, for the reason above.
 fn kept() -> Kept {
     static ALL: OnceLock<Threads> = OnceLock::new();
     let threads = ALL.get_or_init(|| {
@@ -73,11 +78,21 @@ fn kept() -> Kept {
     kept
 }
 
+/// The price of a stock.
+#[tool(read_only)]
+fn track(symbol: String) -> u32 {
+    if symbol == "10111" { 12412 } else { 0 }
+}
+
+fn session(model: &ScriptedModel) -> Session {
+    Agent::builder(model.clone()).approver(AutoApprover).tool(track).build().unwrap().session()
+}
+
 #[tokio::test]
 async fn a_turn_is_a_span_around_its_tools_with_opentelemetrys_names() {
     let kept = kept();
     let model = ScriptedModel::new([Reply::call("track", json!({"symbol": "10111"})), Reply::text("12412")]);
-    let reply = within(session(&model).send("go")).await.unwrap();
+    let reply = session(&model).send("go").await.unwrap();
     let spans = kept.0.lock().unwrap().clone();
     let turn = spans.iter().find(|span| span["name"] == "invoke_agent").expect("a turn");
     let usage = reply.usage();
@@ -101,12 +116,12 @@ async fn a_turn_is_a_span_around_its_tools_with_opentelemetrys_names() {
 #[tokio::test]
 async fn a_turn_that_fails_or_is_cancelled_says_so_in_its_span() {
     let kept = kept();
-    within(session(&ScriptedModel::new([])).send("go")).await.unwrap_err();
+    session(&ScriptedModel::new([])).send("go").await.unwrap_err();
     let options = TurnOptions::new();
     let cancellation = glassbox::CancellationToken::new();
     cancellation.cancel();
     let model = ScriptedModel::new([Reply::text("never")]);
-    within(session(&model).send_with("go", options.cancellation(cancellation))).await.unwrap();
+    session(&model).send_with("go", options.cancellation(cancellation)).await.unwrap();
     let spans = kept.0.lock().unwrap().clone();
     let turns: Vec<&Fields> = spans.iter().filter(|span| span["name"] == "invoke_agent").collect();
     assert_eq!(turns.len(), 2, "{spans:?}");
