@@ -1,5 +1,6 @@
 //! What a turn leaves in the traces. A test program of its own, in which every test asks for the subscriber first: a span that is
-//! met before there is one, or while one is being set, may be turned off for the whole process.
+//! met before there is one, or while one is being set, may be turned off for the whole process. A turn's spans are over, on the
+//! thread that it ran on, when its reply is there.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -85,7 +86,7 @@ fn track(symbol: String) -> u32 {
 }
 
 fn session(model: &ScriptedModel) -> Session {
-    Agent::builder(model.clone()).approver(AutoApprover).tool(track).build().unwrap().session()
+    Agent::builder(model.clone()).approver(AutoApprover).tools(glassbox::tools![track]).build().unwrap().session()
 }
 
 #[tokio::test]

@@ -238,7 +238,7 @@ async fn a_formatted_reply_follows_its_schema() {
         "properties": {"city": {"type": "string"}, "population": {"type": "integer", "minimum": 0}},
         "required": ["city", "population"]
     });
-    let question = "Write one short sentence about Paris and the number of people who live there.";
+    let question = "Two million people live in Paris. Give the city and its population.";
     let validator = jsonschema::validator_for(&schema).unwrap();
     for (format, temperature) in [
         (ReplyFormat::Schema(schema.clone()), 0.0),
@@ -249,7 +249,7 @@ async fn a_formatted_reply_follows_its_schema() {
         let checked = format != ReplyFormat::Json;
         let request = Request { format, sampling, max_tokens: Some(300), ..ask(question) };
         let said = reply(&model, request).await;
-        assert_eq!(said.reason, FinishReason::Stop);
+        assert_eq!(said.reason, FinishReason::Stop, "{temperature}: {}", said.message.text());
         let value: Value = serde_json::from_str(&said.message.text()).unwrap();
         assert!(value.is_object() && (!checked || validator.is_valid(&value)), "{value}");
     }

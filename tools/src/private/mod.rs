@@ -80,9 +80,11 @@ where
     let runtime = tokio::runtime::Handle::try_current().ok();
     let body = move || {
         let _runtime = runtime.as_ref().map(tokio::runtime::Handle::enter);
-        let _span = span.enter();
+        let result = span.in_scope(|| catch_unwind(AssertUnwindSafe(work)));
+        // Before the result goes out: held here a moment longer, it would keep the turn's span open after the reply.
+        drop(span);
         // Nobody listens any more when the call was cancelled meanwhile.
-        let _ = done.send(catch_unwind(AssertUnwindSafe(work)));
+        let _ = done.send(result);
     };
     std::thread::Builder::new().name("glassbox-tool".to_owned()).spawn(body).map_err(ToolError::failed)?;
     match result.await {
