@@ -139,7 +139,7 @@ impl Engine {
         options: &EngineOptions,
         progress: impl FnMut(f32) + Send + 'static,
     ) -> Result<Self, ModelError> {
-        let loaded = load::load(path.as_ref(), options, Box::new(progress))?;
+        let loaded = load::on_a_thread(path.as_ref(), options, Box::new(progress))?;
         let gauges = Arc::new(Gauges::default());
         let worker = worker::start(worker::Job {
             backend: loaded.backend,

@@ -45,12 +45,29 @@ pub(crate) fn backend() -> Result<&'static LlamaBackend, ModelError> {
         .map_err(|problem| ModelError::Engine { action: "set itself up".into(), problem: problem.clone() })
 }
 
-/// Checks the file at `path` and loads it. `progress` hears the share that is read, from 0 to 1.
-pub(crate) fn load(
+/// [`load`], on a thread that ends with it.
+///
+/// Weights may be repacked as they are loaded, by a team of threads that OpenMP keeps as long as the thread that asked. While
+/// there are more of such threads than the machine has, none waits awake for the next piece of work, and decoding, whose
+/// pieces are short, takes up to half as long again.
+pub(crate) fn on_a_thread(
     path: &Path,
     options: &EngineOptions,
     progress: Box<dyn FnMut(f32) + Send>,
 ) -> Result<Loaded, ModelError> {
+    let stopped = |problem: String| ModelError::Stopped { problem };
+    std::thread::scope(|scope| {
+        std::thread::Builder::new()
+            .name("glassbox-load".into())
+            .spawn_scoped(scope, || load(path, options, progress))
+            .map_err(|error| stopped(format!("there is no thread to load it on: {error}")))?
+            .join()
+            .unwrap_or_else(|_| Err(stopped("loading it ended in a panic".into())))
+    })
+}
+
+/// Checks the file at `path` and loads it. `progress` hears the share that is read, from 0 to 1.
+fn load(path: &Path, options: &EngineOptions, progress: Box<dyn FnMut(f32) + Send>) -> Result<Loaded, ModelError> {
     let header = Header::read(path)?;
     let metadata = header.metadata();
     let context = context_length(options, metadata.context_length);
