@@ -39,7 +39,13 @@ async fn main() {
         file: resolve(name.as_deref().unwrap_or("qwen2.5-coder-0.5b"), &Silent).await.expect("the model is there"),
         peer: std::env::var_os("GLASSBOX_LLAMA_SERVER").filter(|path| !path.is_empty()).map(PathBuf::from),
         rounds: std::env::var("GLASSBOX_BENCH_ROUNDS").ok().and_then(|n| n.parse().ok()).unwrap_or(5),
-        client: reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().expect("a client"),
+        // A connection of its own for each request: while one server is asked, the other may close an idle one.
+        client: reqwest::Client::builder()
+            .no_proxy()
+            .pool_max_idle_per_host(0)
+            .timeout(PATIENCE)
+            .build()
+            .expect("a client"),
     };
     println!("{}, {} threads, medians of {} rounds\n", bench.file.display(), threads(), bench.rounds);
     println!("{:<52} {:>12} {:>12} {:>8}", "", "glassbox", "llama.cpp", "ratio");
