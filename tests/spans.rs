@@ -9,14 +9,19 @@
     reason = "a test fails by panicking, in its helpers too"
 )]
 
+#[allow(dead_code, reason = "the runtime's tests share it, and need more of it")]
+#[path = "runtime/support.rs"]
+mod support;
+
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::ThreadId;
 
+use glassbox::TurnOptions;
 use glassbox::model::scripted::{Reply, ScriptedModel};
-use glassbox::{Agent, AutoApprover, Session, TurnOptions, tool};
 use serde_json::json;
+use support::{session, within};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
@@ -79,21 +84,11 @@ fn kept() -> Kept {
     kept
 }
 
-/// The price of a stock.
-#[tool(read_only)]
-fn track(symbol: String) -> u32 {
-    if symbol == "10111" { 12412 } else { 0 }
-}
-
-fn session(model: &ScriptedModel) -> Session {
-    Agent::builder(model.clone()).approver(AutoApprover).tools(glassbox::tools![track]).build().unwrap().session()
-}
-
 #[tokio::test]
 async fn a_turn_is_a_span_around_its_tools_with_opentelemetrys_names() {
     let kept = kept();
     let model = ScriptedModel::new([Reply::call("track", json!({"symbol": "10111"})), Reply::text("12412")]);
-    let reply = session(&model).send("go").await.unwrap();
+    let reply = within(session(&model).send("go")).await.unwrap();
     let spans = kept.0.lock().unwrap().clone();
     let turn = spans.iter().find(|span| span["name"] == "invoke_agent").expect("a turn");
     let usage = reply.usage();
@@ -117,12 +112,12 @@ async fn a_turn_is_a_span_around_its_tools_with_opentelemetrys_names() {
 #[tokio::test]
 async fn a_turn_that_fails_or_is_cancelled_says_so_in_its_span() {
     let kept = kept();
-    session(&ScriptedModel::new([])).send("go").await.unwrap_err();
+    within(session(&ScriptedModel::new([])).send("go")).await.unwrap_err();
     let options = TurnOptions::new();
     let cancellation = glassbox::CancellationToken::new();
     cancellation.cancel();
     let model = ScriptedModel::new([Reply::text("never")]);
-    session(&model).send_with("go", options.cancellation(cancellation)).await.unwrap();
+    within(session(&model).send_with("go", options.cancellation(cancellation))).await.unwrap();
     let spans = kept.0.lock().unwrap().clone();
     let turns: Vec<&Fields> = spans.iter().filter(|span| span["name"] == "invoke_agent").collect();
     assert_eq!(turns.len(), 2, "{spans:?}");
