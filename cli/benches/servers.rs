@@ -53,11 +53,12 @@ async fn main() {
     for sessions in [1, 2, 4, 8] {
         bench.together(sessions).await;
     }
+    bench.idle().await;
+    bench.starts().await;
+    // Last: with a hundred tools the other side takes minutes for one call.
     for tools in [1, 100] {
         bench.calls(tools).await;
     }
-    bench.idle().await;
-    bench.starts().await;
 }
 
 struct Bench {

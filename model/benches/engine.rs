@@ -1,8 +1,12 @@
 //! What does the engine cost over llama.cpp itself, what does a kept KV cache save, what does a grammar cost, and how
 //! long does a cancelled generation go on?
 //!
-//! `cargo bench -p glassbox-model --bench engine [-- MODEL]`. Both sides of each question run in turn in one process,
-//! several rounds; the table shows medians and their ratio. `GLASSBOX_BENCH_ROUNDS` sets the rounds (default 5).
+//! `cargo bench -p glassbox-model --bench engine [-- MODEL]`. Both sides of each question run in turn, several rounds; the
+//! table shows medians and their ratio. `GLASSBOX_BENCH_ROUNDS` sets the rounds (default 5).
+//!
+//! A process holds one model at a time: the threads that llama.cpp computes with wait for each other asleep where a process
+//! has more of them than there are CPUs, and that is slower than either side alone. What is measured against llama.cpp
+//! itself is measured in a process for each side; the one that asks says when each begins.
 
 #![allow(
     clippy::disallowed_methods,
@@ -13,9 +17,10 @@
 )]
 
 use std::{
-    mem::ManuallyDrop,
+    io::{BufRead, BufReader, Write},
     num::NonZeroU32,
     path::{Path, PathBuf},
+    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
     time::{Duration, Instant},
 };
 
@@ -31,7 +36,7 @@ use llama_cpp_2::{
     context::params::LlamaContextParams,
     llama_backend::LlamaBackend,
     llama_batch::LlamaBatch,
-    model::{LlamaModel, params::LlamaModelParams},
+    model::{AddBos, LlamaModel, params::LlamaModelParams},
     sampling::LlamaSampler,
     token::LlamaToken,
 };
@@ -42,6 +47,8 @@ const PROMPT: usize = 512;
 /// Tokens that are written.
 const WRITTEN: u32 = 64;
 const CONTEXT: u32 = 2048;
+/// Set in a process that is one side: which.
+const SIDE: &str = "GLASSBOX_BENCH_SIDE";
 
 fn main() {
     // `cargo test --benches` only asks whether it starts.
@@ -50,10 +57,12 @@ fn main() {
     }
     let name = std::env::args().skip(1).find(|arg| !arg.starts_with('-'));
     let file = model_file(name.as_deref().unwrap_or("qwen2.5-coder-0.5b"));
+    if let Ok(side) = std::env::var(SIDE) {
+        return answer(&side, &file);
+    }
     let rounds = std::env::var("GLASSBOX_BENCH_ROUNDS").ok().and_then(|n| n.parse().ok()).unwrap_or(5);
     println!("{}, {} threads, medians of {rounds} rounds\n", file.display(), threads());
     println!("{:<46} {:>12} {:>12} {:>8}", "", "glassbox", "other", "ratio");
-    // One after the other: each loads the model anew, and two at once would share the caches unfairly.
     against_raw(&file, rounds);
     engine_alone(&file, rounds);
     many_tools(&file, rounds);
@@ -63,33 +72,84 @@ fn main() {
 /// Decode and prefill against llama-cpp-2's own calls.
 fn against_raw(file: &Path, rounds: usize) {
     // One sequence, so that both sides attend to the same tokens. Of several, the kept ones lie in the same cache.
-    let engine = Engine::load(file, &EngineOptions { sequences: 1, ..options() }, |_| {}).expect("the model loads");
-    let keeper = Engine::load(file, &options(), |_| {}).expect("the model loads");
-    let vocab = engine.vocab();
-    let prompt = prompt(&*vocab);
-    // The backend is set up by the engine, and llama-cpp-2 lets only one exist: this one stands for it.
-    let raw = Raw::load(file);
-    let (mut ours, mut theirs, mut beside) = (Speeds::default(), Speeds::default(), Speeds::default());
+    let mut sides = ["engine", "raw", "keeper"].map(|name| (Side::start(name, file), Speeds::default()));
     for round in 0..=rounds {
-        // A first token of its own makes each prompt new to the KV cache.
-        let mut prompt = prompt.clone();
-        if let Some(first) = prompt.first_mut() {
-            *first = (round as u32).saturating_mul(7).saturating_add(100);
-        }
-        let one = run(&engine, &prompt, None);
-        let other = raw.run(&prompt);
-        let kept = run(&keeper, &prompt, None);
-        // The first round warms both up.
-        if round > 0 {
-            ours.push(&one);
-            theirs.push(&other);
-            beside.push(&kept);
+        for (side, speeds) in &mut sides {
+            let (prefill, decode) = side.round(round);
+            // The first round warms each up.
+            if round > 0 {
+                speeds.prefill.push(prefill);
+                speeds.decode.push(decode);
+            }
         }
     }
+    let [(_, mut ours), (_, mut theirs), (_, mut beside)] = sides;
     row("prefill of 512 tokens, tokens/s | raw", median(&mut ours.prefill), median(&mut theirs.prefill));
     let alone = median(&mut ours.decode);
     row("decode of 64 tokens, tokens/s | raw", alone, median(&mut theirs.decode));
     row("decode beside kept sequences, tokens/s | none", median(&mut beside.decode), alone);
+}
+
+/// A process that runs one side; it is ended when dropped.
+struct Side {
+    child: Child,
+    input: ChildStdin,
+    output: BufReader<ChildStdout>,
+}
+
+impl Side {
+    fn start(name: &str, file: &Path) -> Self {
+        let program = std::env::current_exe().expect("this program is a file");
+        let mut command = Command::new(program);
+        command.arg(file).env(SIDE, name).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = command.spawn().expect("the side starts");
+        let input = child.stdin.take().expect("it has an input");
+        let output = BufReader::new(child.stdout.take().expect("it has an output"));
+        Self { child, input, output }
+    }
+
+    /// Tokens a second of prefill and of decode.
+    fn round(&mut self, number: usize) -> (f64, f64) {
+        writeln!(self.input, "{number}").expect("the side listens");
+        let mut line = String::new();
+        self.output.read_line(&mut line).expect("the side answers");
+        let mut speeds =
+            line.split_whitespace().map(|speed| speed.parse::<f64>().expect("the side answers with numbers"));
+        (speeds.next().expect("it read a prompt"), speeds.next().expect("it wrote tokens"))
+    }
+}
+
+impl Drop for Side {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Is a side: runs a round for each number that comes in, until no more come.
+fn answer(side: &str, file: &Path) {
+    let sequences = if side == "engine" { 1 } else { options().sequences };
+    let raw = (side == "raw").then(|| Raw::load(file));
+    let engine = raw
+        .is_none()
+        .then(|| Engine::load(file, &EngineOptions { sequences, ..options() }, |_| {}).expect("the model loads"));
+    for line in std::io::stdin().lines() {
+        let number: u32 = line.expect("the input is text").parse().expect("the number of a round");
+        // A first token of its own makes each prompt new to the KV cache.
+        let new = |mut prompt: Vec<u32>| {
+            if let Some(first) = prompt.first_mut() {
+                *first = number.saturating_mul(7).saturating_add(100);
+            }
+            prompt
+        };
+        let done = match (&raw, &engine) {
+            (Some(raw), _) => raw.run(&new(cut(raw.tokenize(&long_text())))),
+            (_, Some(engine)) => run(engine, &new(prompt(&*engine.vocab())), None),
+            _ => return,
+        };
+        println!("{} {}", done.prefill_speed(), done.decode_speed());
+    }
 }
 
 /// What the KV cache saves and what a grammar costs, engine against itself.
@@ -257,13 +317,6 @@ struct Speeds {
     decode: Vec<f64>,
 }
 
-impl Speeds {
-    fn push(&mut self, run: &Run) {
-        self.prefill.push(run.prefill_speed());
-        self.decode.push(run.decode_speed());
-    }
-}
-
 /// The engine, timed from outside.
 fn run(engine: &Engine, prompt: &[u32], constraint: Option<&Grammar>) -> Run {
     let started = Instant::now();
@@ -295,16 +348,22 @@ fn run(engine: &Engine, prompt: &[u32], constraint: Option<&Grammar>) -> Run {
 
 /// llama.cpp through llama-cpp-2's calls, as its examples make them.
 struct Raw {
-    /// Dropping it would take it from the engine.
-    backend: ManuallyDrop<LlamaBackend>,
+    backend: LlamaBackend,
     model: LlamaModel,
 }
 
 impl Raw {
     fn load(file: &Path) -> Self {
-        let backend = ManuallyDrop::new(LlamaBackend {});
+        let mut backend = LlamaBackend::init().expect("llama.cpp starts");
+        // Its table is for the numbers.
+        backend.void_logs();
         let model = LlamaModel::load_from_file(&backend, file, &LlamaModelParams::default()).expect("the model loads");
         Self { backend, model }
+    }
+
+    fn tokenize(&self, text: &str) -> Vec<u32> {
+        let tokens = self.model.str_to_token(text, AddBos::Never).expect("the text has no zero byte");
+        tokens.into_iter().map(|token| token.0 as u32).collect()
     }
 
     fn run(&self, prompt: &[u32]) -> Run {
@@ -348,8 +407,16 @@ fn threads() -> usize {
 
 /// A text of exactly [`PROMPT`] tokens.
 fn prompt(vocab: &dyn Vocab) -> Vec<u32> {
-    let text = "The ships came back in the morning, and the people of the town went down to the harbour to see them. ";
-    let mut ids = vocab.tokenize(&text.repeat(PROMPT / 8));
+    cut(vocab.tokenize(&long_text()))
+}
+
+/// A text of more than [`PROMPT`] tokens.
+fn long_text() -> String {
+    "The ships came back in the morning, and the people of the town went down to the harbour to see them. "
+        .repeat(PROMPT / 8)
+}
+
+fn cut(mut ids: Vec<u32>) -> Vec<u32> {
     ids.truncate(PROMPT);
     ids
 }

@@ -11,7 +11,7 @@
 mod dialects;
 
 use dialects::{ByteVocab, Part, metadata, parse, tool};
-use glassbox_model::dialect::{Dialect, DialectError, Generic, Hermes, Piece, by_name, detect, tokenize};
+use glassbox_model::dialect::{Chunk, Dialect, DialectError, Generic, Hermes, Piece, by_name, detect, tokenize};
 use glassbox_model::{
     AssistantMessage, AssistantPart, Delta, Message, Metadata, RawTokens, ReplyFormat, Request, ToolChoice, Vocab,
 };
@@ -308,19 +308,85 @@ fn a_call_is_doubted_only_where_words_would_do_as_well() {
     let asked = |request: Request| generic(None).hesitation(&request).unwrap();
     let offered = || Request { tools: vec![track()], ..Request::default() };
     let hesitation = asked(offered()).unwrap();
-    assert!((0.0..1.0).contains(&hesitation.least), "{hesitation:?}");
+    assert!((0.0..1.0).contains(&hesitation.least) && hesitation.judge.is_some(), "{hesitation:?}");
     for text in ["```json\n[{", "[{\"name\"", "{\"name\"", "<tool_call>"] {
         assert!(hesitation.openers.iter().any(|opener| text.starts_with(opener)), "{text}");
     }
     let words = generic(None).grammar(&Request { tool_choice: ToolChoice::Answer, ..offered() }).unwrap();
     assert_eq!(hesitation.instead, words);
-    assert_eq!(asked(Request::default()), None);
-    assert_eq!(asked(Request { interpreter: true, ..offered() }), None);
-    assert_eq!(asked(Request { format: ReplyFormat::Json, ..offered() }), None);
+    assert!(asked(Request::default()).is_none());
+    assert!(asked(Request { interpreter: true, ..offered() }).is_none());
+    assert!(asked(Request { format: ReplyFormat::Json, ..offered() }).is_none());
     for tool_choice in [ToolChoice::None, ToolChoice::Required, ToolChoice::Answer, ToolChoice::Named("track".into())] {
-        assert_eq!(asked(Request { tool_choice, ..offered() }), None);
+        assert!(asked(Request { tool_choice, ..offered() }).is_none());
     }
-    assert_eq!(qwen().hesitation(&offered()).unwrap(), None);
+    assert!(qwen().hesitation(&offered()).unwrap().is_none());
+}
+
+#[test]
+fn a_call_is_judged_by_how_likely_its_values_are() {
+    let tokens = [("```", 0.8), ("json\n[{\"name\": \"track\", \"arguments\": {\"symbol\":", 1.0), (" \"", 1.0)];
+    let ends = [("\"}", 1.0), ("}", 0.1), ("]\n```", 0.1)];
+    let judged = |value: &[(&str, f32)]| {
+        let mut judge = generic(None).hesitation(&Request { tools: vec![track()], ..Request::default() }).unwrap();
+        let mut judge = judge.as_mut().unwrap().judge.unwrap()();
+        for (text, likely) in tokens.iter().chain(value).chain(&ends) {
+            judge.hear(text.as_bytes(), *likely);
+        }
+        judge.is_sure(false)
+    };
+    assert_eq!(judged(&[("101", 0.95), ("11", 0.95)]), Some(true));
+    // Whatever else was likely: it is made up.
+    assert_eq!(judged(&[("AA", 0.1), ("PL", 0.9)]), Some(false));
+    // A value that goes on and on is not waited for, and characters may be cut.
+    assert_eq!(judged(&[("x", 0.2); 60]), Some(false));
+    let mut cut = generic(None).hesitation(&Request { tools: vec![track()], ..Request::default() }).unwrap();
+    let mut judge = cut.as_mut().unwrap().judge.unwrap()();
+    judge.hear("[{\"name\": \"track\", \"arguments\": {\"symbol\": \"".as_bytes(), 1.0);
+    for byte in "股票".as_bytes().chunks(1) {
+        judge.hear(byte, 0.99);
+    }
+    assert_eq!((judge.is_sure(false), judge.is_sure(true)), (None, Some(true)));
+}
+
+#[test]
+fn optional_arguments_that_the_model_is_unsure_of_are_left_out() {
+    let parameters = json!({
+        "type": "object",
+        "properties": {"symbol": {"type": "string"}, "days": {"type": "integer"}},
+        "required": ["symbol"],
+    });
+    let tool = ToolSpec::new("track", "").with_parameters(parameters);
+    let told = |likely: f32, request: Request| {
+        let mut parser = generic(None).parser(&request);
+        let mut deltas = Vec::new();
+        let tokens = [
+            ("```json\n[{\"name\": \"track\", \"arguments\": {\"symbol\": \"10111\", \"days\":", 1.0),
+            (" 7", likely),
+            ("}}]\n```", 1.0),
+        ];
+        let asks = parser.asks_how_sure();
+        for (text, likely) in tokens {
+            parser.sure(likely);
+            parser.push(Chunk::Text(text), &mut deltas);
+        }
+        parser.finish(&mut deltas);
+        let streamed: String = deltas
+            .iter()
+            .filter_map(|d| if let Delta::CallArguments { text, .. } = d { Some(&**text) } else { None })
+            .collect();
+        let ready = deltas
+            .iter()
+            .find_map(|d| if let Delta::CallReady { call } = d { Some(call.arguments.clone()) } else { None });
+        (asks, streamed, ready.unwrap(), parser.told_all())
+    };
+    let offered = || Request { tools: vec![tool.clone()], ..Request::default() };
+    let whole = (true, "{\"symbol\": \"10111\", \"days\": 7}".to_owned(), json!({"symbol": "10111", "days": 7}), true);
+    assert_eq!(told(0.6, offered()), whole);
+    assert_eq!(told(0.4, offered()), (true, "{\"symbol\": \"10111\"}".to_owned(), json!({"symbol": "10111"}), false));
+    let stops = Request { stop: vec!["###".to_owned()], ..offered() };
+    assert_eq!(told(0.4, stops), (false, whole.1.clone(), whole.2.clone(), true));
+    assert!(!qwen().parser(&offered()).asks_how_sure());
 }
 
 #[test]

@@ -59,16 +59,29 @@ pub struct Grammar {
 
 /// How sure a model must be that it wants to call. A small model opens a call for almost anything once it has tools; how
 /// likely it finds that is the better judge.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Hesitation {
     /// What a call begins with. A reply may begin with a token whose text begins so only where all such tokens together
     /// are at least `least` likely; else it begins with something else.
     pub openers: Vec<String>,
     /// A probability, from 0 to 1, by the model alone: before penalties, temperature and grammar.
     pub least: f32,
+    /// Makes who judges the call itself. Until it has judged nothing of the reply is told, and where it finds the model unsure
+    /// the reply begins anew with something else. `None` holds nothing back.
+    pub judge: Option<fn() -> Box<dyn Judge>>,
     /// What a reply must follow that begins with something else, in place of the dialect's grammar: calls that a model makes
     /// after all, it makes too often.
     pub instead: Option<Grammar>,
+}
+
+/// Tells from a call that is being written whether the model means it.
+pub trait Judge: Send {
+    /// Takes the next token's text, which may be a part of a character, and how likely it was, from 0 to 1: 1 where the
+    /// grammar left no choice. The first token is that which begins the call.
+    fn hear(&mut self, text: &[u8], likely: f32);
+
+    /// Whether the model is sure; `None` where that is not known yet. `over`: no more comes.
+    fn is_sure(&self, over: bool) -> Option<bool>;
 }
 
 /// Why a conversation cannot be rendered, or a grammar not be written.
@@ -172,6 +185,19 @@ pub trait OutputParser: Send {
 
     /// The reply is over: what was held back comes out.
     fn finish(&mut self, out: &mut Vec<Delta>);
+
+    /// True where it is to be told how sure the model is of each token. Default false.
+    fn asks_how_sure(&self) -> bool {
+        false
+    }
+
+    /// How likely the token was whose text comes next, from 0 to 1; 1 where the grammar left no choice.
+    fn sure(&mut self, _probability: f32) {}
+
+    /// False where something that was written is in none of the deltas. Default true.
+    fn told_all(&self) -> bool {
+        true
+    }
 }
 
 /// Tokenises a prompt.

@@ -76,6 +76,8 @@ pub struct GenerateRequest {
     pub constraint: Option<Grammar>,
     /// How likely the beginning of a call must be for the reply to begin with one.
     pub hesitation: Option<Hesitation>,
+    /// Sends an [`EngineEvent::Sure`] before each token that a grammar allowed beside others.
+    pub how_sure: bool,
     /// The most tokens to write; `None` leaves it to the context.
     pub max_tokens: Option<u32>,
     /// Sends an [`EngineEvent::Logprobs`] before each token, with so many of the likeliest.
@@ -103,6 +105,11 @@ pub enum EngineEvent {
         chosen: f32,
         /// The likeliest tokens and the logarithms of their probabilities, likeliest first.
         top: Vec<(u32, f32)>,
+    },
+    /// How likely the likeliest token was of those that the grammar allows, from 0 to 1.
+    Sure {
+        /// The probability.
+        probability: f32,
     },
     /// A token was written.
     Token {
@@ -279,13 +286,16 @@ impl Engine {
             tokens: request.prompt,
             weights,
             hold: request.constraint.map_or(Hold::Free, |grammar| self.hold(grammar)),
+            likely: None,
             doubt: request.hesitation.map(|hesitation| {
-                let doubt = inner.openers.doubt(&hesitation, &*inner.vocab);
+                let doubt = inner.openers.doubt(&hesitation, &inner.vocab);
                 (doubt, hesitation.instead.map_or(Hold::Free, |grammar| self.hold(grammar)))
             }),
+            weighing: None,
             sampler,
             stops,
             logprobs: request.logprobs,
+            how_sure: request.how_sure,
             most: request.max_tokens.map_or(usize::MAX, |n| n as usize),
             cancellation: request.cancellation,
             events: events.clone(),

@@ -2,7 +2,11 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::{Vocab, dialect::Hesitation};
+use super::{handle::EngineEvent, session::Hold, vocab::LlamaVocab};
+use crate::{
+    Vocab,
+    dialect::{Hesitation, Judge},
+};
 
 /// Sets of tokens that are kept; a model has one dialect, and that asks for one.
 const KEPT: usize = 4;
@@ -18,16 +22,17 @@ pub(crate) struct Openers {
 
 impl Openers {
     /// `hesitation` for one reply.
-    pub(crate) fn doubt(&self, hesitation: &Hesitation, vocab: &dyn Vocab) -> Doubt {
+    pub(crate) fn doubt(&self, hesitation: &Hesitation, vocab: &Arc<LlamaVocab>) -> Doubt {
         let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
         let known = found.iter().find(|(texts, _)| *texts == hesitation.openers).map(|(_, ids)| Arc::clone(ids));
         let openers = known.unwrap_or_else(|| {
-            let ids: Arc<[u32]> = (0..vocab.len()).filter(|id| opens(vocab, *id, &hesitation.openers)).collect();
+            let ids: Arc<[u32]> = (0..vocab.len()).filter(|id| opens(&**vocab, *id, &hesitation.openers)).collect();
             found.truncate(KEPT.saturating_sub(1));
             found.insert(0, (hesitation.openers.clone(), Arc::clone(&ids)));
             ids
         });
-        Doubt { openers, least: hesitation.least }
+        let threshold = Threshold { openers, least: hesitation.least };
+        Doubt { threshold, judge: hesitation.judge, vocab: Arc::clone(vocab) }
     }
 }
 
@@ -37,22 +42,46 @@ fn opens(vocab: &dyn Vocab, id: u32, openers: &[String]) -> bool {
     openers.iter().any(|opener| piece.starts_with(opener.as_bytes()) || mark.as_deref() == Some(opener))
 }
 
-/// What the first token of a reply must not be, unless it is likely enough.
+/// The doubt about one reply.
 pub(crate) struct Doubt {
+    threshold: Threshold,
+    pub(crate) judge: Option<fn() -> Box<dyn Judge>>,
+    vocab: Arc<LlamaVocab>,
+}
+
+impl Doubt {
+    /// What the logits of the first token say.
+    pub(crate) fn verdict(&self, logits: &[f32]) -> Verdict {
+        self.threshold.verdict(logits)
+    }
+}
+
+/// What the first token of a reply must not be, unless it is likely enough.
+struct Threshold {
     openers: Arc<[u32]>,
     least: f32,
 }
 
-impl Doubt {
-    /// The logits of the first token without those that begin a call; `None` where the model is sure of one, or nothing
-    /// else is left.
-    pub(crate) fn without(&self, logits: &[f32]) -> Option<Vec<f32>> {
+/// What a reply may begin with, and the logits without the tokens that begin a call.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Verdict {
+    /// No call.
+    Words(Vec<f32>),
+    /// A call.
+    Call(Vec<f32>),
+    /// A call, as nothing else is left.
+    OnlyCall,
+}
+
+impl Threshold {
+    fn verdict(&self, logits: &[f32]) -> Verdict {
         let largest = logits.iter().copied().filter(|logit| !logit.is_nan()).fold(f32::NEG_INFINITY, f32::max);
         let weight = |logit: &f32| if logit.is_nan() { 0.0 } else { f64::from(logit - largest).exp() };
         let all: f64 = logits.iter().map(weight).sum();
         let calls: f64 = self.openers.iter().filter_map(|id| logits.get(*id as usize)).map(weight).sum();
-        if calls >= f64::from(self.least) * all || calls >= all {
-            return None;
+        tracing::debug!(likely = calls / all, "how likely a call is");
+        if calls >= all {
+            return Verdict::OnlyCall;
         }
         let mut rest = logits.to_vec();
         for id in self.openers.iter() {
@@ -60,7 +89,35 @@ impl Doubt {
                 *logit = f32::NEG_INFINITY;
             }
         }
-        Some(rest)
+        if calls >= f64::from(self.least) * all { Verdict::Call(rest) } else { Verdict::Words(rest) }
+    }
+}
+
+/// A call of which nobody has been told yet.
+pub(crate) struct Weighing {
+    judge: Box<dyn Judge>,
+    vocab: Arc<LlamaVocab>,
+    /// The logits that a reply without a call begins with.
+    pub(crate) rest: Vec<f32>,
+    /// What such a reply follows.
+    pub(crate) instead: Hold,
+    /// What is held back.
+    pub(crate) events: Vec<EngineEvent>,
+}
+
+impl Weighing {
+    pub(crate) fn new(doubt: &Doubt, judge: fn() -> Box<dyn Judge>, rest: Vec<f32>, instead: Hold) -> Self {
+        Self { judge: judge(), vocab: Arc::clone(&doubt.vocab), rest, instead, events: Vec::new() }
+    }
+
+    /// Takes note of a token, and of how likely it was.
+    pub(crate) fn note(&mut self, token: u32, likely: f32) {
+        self.judge.hear(&self.vocab.piece(token), likely);
+    }
+
+    /// Whether the model is sure enough; `None` where that is not known yet. `over`: no more comes.
+    pub(crate) fn is_sure(&self, over: bool) -> Option<bool> {
+        self.judge.is_sure(over)
     }
 }
 
@@ -68,24 +125,23 @@ impl Doubt {
 mod tests {
     use super::*;
 
-    fn doubt(least: f32) -> Doubt {
-        Doubt { openers: Arc::from([1, 3, 9]), least }
+    fn verdict(least: f32, logits: &[f32]) -> Verdict {
+        Threshold { openers: Arc::from([1, 3, 9]), least }.verdict(logits)
     }
 
     #[test]
     fn all_openers_together_count() {
         // 1/2, 1/4, 1/8, 1/8.
         let logits = [3.0, 2.0, 1.0, 1.0].map(|power: f32| power * 2.0f32.ln());
-        assert_eq!(doubt(0.37).without(&logits), None);
-        let rest = doubt(0.38).without(&logits).unwrap();
-        assert_eq!((rest[0], rest[1], rest[3]), (logits[0], f32::NEG_INFINITY, f32::NEG_INFINITY));
-        assert_eq!(rest[2], logits[2]);
+        let rest = vec![logits[0], f32::NEG_INFINITY, logits[2], f32::NEG_INFINITY];
+        assert_eq!(verdict(0.37, &logits), Verdict::Call(rest.clone()));
+        assert_eq!(verdict(0.38, &logits), Verdict::Words(rest));
     }
 
     #[test]
     fn where_nothing_else_can_come_the_call_does() {
         let never = f32::NEG_INFINITY;
-        assert_eq!(doubt(1.0).without(&[never, 1.0, f32::NAN, 0.5]), None);
-        assert!(doubt(1.0).without(&[0.0, 9.0]).is_some());
+        assert_eq!(verdict(1.0, &[never, 1.0, f32::NAN, 0.5]), Verdict::OnlyCall);
+        assert!(matches!(verdict(1.0, &[0.0, 9.0]), Verdict::Words(_)));
     }
 }

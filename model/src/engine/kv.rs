@@ -201,6 +201,11 @@ impl KvLedger {
         }
     }
 
+    /// Leaves the first `length` tokens of `slot`, or none where that cannot be done.
+    pub(crate) fn cut(&mut self, slot: u32, length: usize, memory: &mut impl KvMemory) {
+        self.truncate_at(slot as usize, length, memory);
+    }
+
     /// Clears `slot`.
     pub(crate) fn clear(&mut self, slot: u32, memory: &mut impl KvMemory) {
         self.clear_at(slot as usize, memory);

@@ -21,7 +21,7 @@ use super::{
     gauges::Gauges,
     kv::{KvLedger, KvMemory},
     pace::Pace,
-    session::Session,
+    session::{Session, Step},
     watch::Watch,
     worker::Command,
 };
@@ -362,8 +362,9 @@ impl<'model> Scheduler<'model> {
             session.report_prefill(end);
             let Some(index) = share.logits else { continue };
             match session.advance(self.context.get_logits_ith(index), self.limit) {
-                Ok(None) => {}
-                Ok(Some(reason)) => ended.push((share.session, Ok(reason))),
+                Ok(Step::On) => {}
+                Ok(Step::Back) => self.kv.cut(share.slot, session.prompt, &mut self.context),
+                Ok(Step::End(reason)) => ended.push((share.session, Ok(reason))),
                 Err(error) => ended.push((share.session, Err(error))),
             }
         }

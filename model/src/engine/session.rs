@@ -11,13 +11,14 @@ use std::{
 
 use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
+use toktrie::SimpleVob;
 
 use super::{
     adapters::Weights,
     constraint::Constraint,
     handle::EngineEvent,
-    hesitation::Doubt,
-    logprobs::{Logprobs, logprobs},
+    hesitation::{Doubt, Verdict, Weighing},
+    logprobs::{Logprobs, logprobs, surest},
     sampler::Sampler,
 };
 use crate::{FinishReason, ModelError, Timings, Usage};
@@ -67,6 +68,18 @@ impl Hold {
     }
 }
 
+/// What comes after a choice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// More tokens.
+    On,
+    /// The reply begins anew after the prompt; tokens of it are there already. What the KV cache holds past the prompt is
+    /// of no use.
+    Back,
+    /// The end.
+    End(FinishReason),
+}
+
 /// One generation.
 pub(crate) struct Session {
     /// Prompt and reply so far.
@@ -77,12 +90,18 @@ pub(crate) struct Session {
     pub(crate) hold: Hold,
     /// Until the first token is chosen; and the grammar in place of `hold` where the doubt prevails.
     pub(crate) doubt: Option<(Doubt, Hold)>,
+    /// The logarithm of how likely the next token is, where the grammar left a choice.
+    pub(crate) likely: Option<f64>,
+    /// While it is not known whether the call is one that the model is sure of.
+    pub(crate) weighing: Option<Weighing>,
     pub(crate) sampler: Sampler,
     /// Tokens that end the reply, sorted.
     pub(crate) stops: Vec<u32>,
     pub(crate) most: usize,
     /// Says how likely each token was, beside so many others.
     pub(crate) logprobs: Option<u32>,
+    /// Says how sure the model is of each token.
+    pub(crate) how_sure: bool,
     pub(crate) cancellation: CancellationToken,
     pub(crate) events: UnboundedSender<Result<EngineEvent, ModelError>>,
     /// Its sequence, while it runs.
@@ -128,9 +147,24 @@ impl Session {
         self.send(EngineEvent::Prefill { done: count(done), total: count(self.prompt), reused: self.reused });
     }
 
-    /// Chooses what follows from `logits`, and writes it. Gives why the reply ends, where it does. `limit`: tokens that
-    /// fit in the context.
-    pub(crate) fn advance(&mut self, logits: &[f32], limit: usize) -> Result<Option<FinishReason>, ModelError> {
+    /// Chooses what follows from `logits`, and writes it. `limit`: tokens that fit in the context.
+    pub(crate) fn advance(&mut self, logits: &[f32], limit: usize) -> Result<Step, ModelError> {
+        let end = self.write_next(logits, limit)?;
+        let verdict = self.weighing.as_ref().and_then(|weighing| weighing.is_sure(end.is_some()));
+        if verdict == Some(true) {
+            self.tell_held();
+        }
+        if verdict != Some(false) {
+            return Ok(end.map_or(Step::On, Step::End));
+        }
+        let Some(Weighing { rest, instead, .. }) = self.weighing.take() else { return Ok(Step::On) };
+        self.tokens.truncate(self.prompt);
+        self.hold = instead;
+        Ok(self.write_one(&rest, limit)?.map_or(Step::Back, Step::End))
+    }
+
+    /// Gives why the reply ends, where it does.
+    fn write_next(&mut self, logits: &[f32], limit: usize) -> Result<Option<FinishReason>, ModelError> {
         if !self.begun {
             self.begun = true;
             if self.written() >= self.most {
@@ -145,14 +179,23 @@ impl Session {
                 return Ok(None);
             }
         }
-        let mut rest = None;
-        if let Some((doubt, instead)) = self.doubt.take() {
-            rest = doubt.without(logits);
-            if rest.is_some() {
+        let Some((doubt, instead)) = self.doubt.take() else { return self.write_one(logits, limit) };
+        match doubt.verdict(logits) {
+            Verdict::OnlyCall => self.write_one(logits, limit),
+            Verdict::Words(rest) => {
                 self.hold = instead;
+                self.write_one(&rest, limit)
+            }
+            Verdict::Call(rest) => {
+                self.weighing = doubt.judge.map(|judge| Weighing::new(&doubt, judge, rest, instead));
+                self.write_one(logits, limit)
             }
         }
-        let Some(token) = self.choose(rest.as_deref().unwrap_or(logits))? else { return Ok(Some(FinishReason::Stop)) };
+    }
+
+    /// Chooses a token, and writes it and what the grammar forces after it.
+    fn write_one(&mut self, logits: &[f32], limit: usize) -> Result<Option<FinishReason>, ModelError> {
+        let Some(token) = self.choose(logits)? else { return Ok(Some(FinishReason::Stop)) };
         if let Some(most) = self.logprobs {
             let Logprobs { chosen, top } = logprobs(logits, token, most as usize);
             self.send(EngineEvent::Logprobs { chosen, top });
@@ -160,6 +203,15 @@ impl Session {
         match self.write(token, limit)? {
             Some(end) => Ok(Some(end)),
             None => self.write_forced(limit),
+        }
+    }
+
+    /// Tells what was held back while the call was weighed.
+    fn tell_held(&mut self) {
+        let Some(weighing) = self.weighing.take() else { return };
+        self.first_token.get_or_insert_with(Instant::now);
+        for event in weighing.events {
+            self.send(event);
         }
     }
 
@@ -179,12 +231,29 @@ impl Session {
                     return Ok(None);
                 }
             } else if constraint.allows(token)? {
+                self.weigh(logits, None);
                 return Ok(Some(token));
             }
         }
         let mask = constraint.mask(&self.stops)?;
         let token = self.sampler.choose(logits, &self.tokens, Some(&mask)).ok_or_else(no_token)?;
-        Ok(Some(token).filter(|token| self.stops.binary_search(token).is_err()))
+        if self.stops.binary_search(&token).is_ok() {
+            return Ok(None);
+        }
+        self.weigh(logits, Some(&mask));
+        Ok(Some(token))
+    }
+
+    /// Takes note of a choice that the grammar left.
+    fn weigh(&mut self, logits: &[f32], mask: Option<&SimpleVob>) {
+        if self.weighing.is_none() && !self.how_sure {
+            return;
+        }
+        let likely = surest(logits, mask);
+        self.likely = Some(likely);
+        if self.how_sure {
+            self.send(EngineEvent::Sure { probability: likely.exp() as f32 });
+        }
     }
 
     /// Writes the tokens that the grammar leaves no choice about.
@@ -206,7 +275,13 @@ impl Session {
         if let Hold::Ready(constraint) = &mut self.hold {
             constraint.accept(token)?;
         }
-        self.first_token.get_or_insert_with(Instant::now);
+        let likely = self.likely.take().map_or(1.0, |likely| likely.exp() as f32);
+        match &mut self.weighing {
+            Some(weighing) => weighing.note(token, likely),
+            None => {
+                self.first_token.get_or_insert_with(Instant::now);
+            }
+        }
         self.tokens.push(token);
         self.send(EngineEvent::Token { id: token });
         Ok(match &self.hold {
@@ -217,13 +292,19 @@ impl Session {
         })
     }
 
-    fn send(&self, event: EngineEvent) {
+    fn send(&mut self, event: EngineEvent) {
+        if let Some(weighing) = &mut self.weighing {
+            weighing.events.push(event);
+            return;
+        }
         // Nobody listens: the scheduler sees it at the next step.
         let _ = self.events.send(Ok(event));
     }
 
     /// Ends the generation.
-    pub(crate) fn finish(self, result: Result<FinishReason, ModelError>) {
+    pub(crate) fn finish(mut self, result: Result<FinishReason, ModelError>) {
+        // It may have been cancelled before the call was weighed.
+        self.tell_held();
         let now = Instant::now();
         let event = result.map(|reason| EngineEvent::Finished {
             reason,

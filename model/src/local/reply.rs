@@ -38,6 +38,7 @@ pub(super) fn start(
         hesitation,
         max_tokens: request.max_tokens,
         logprobs: request.logprobs,
+        how_sure: parser.asks_how_sure(),
         cancellation: cancellation.clone(),
     });
     let reply = Reply {
@@ -49,6 +50,7 @@ pub(super) fn start(
         assembly: Assembly::default(),
         ids: Vec::new(),
         likely: None,
+        sure: None,
         unsaid: Vec::new(),
         stopped: false,
         cancellation,
@@ -70,6 +72,8 @@ struct Reply {
     ids: Vec<u32>,
     /// How likely the next token is.
     likely: Option<(f32, Vec<(u32, f32)>)>,
+    /// How sure the model is of the next token.
+    sure: Option<f32>,
     /// How likely the tokens were whose text is not told yet.
     unsaid: Vec<TokenLogprob>,
     /// True once a stop text was found: what comes after it is passed over.
@@ -107,6 +111,7 @@ impl Reply {
                 self.ready.push_back(Delta::Prefill { done, total, reused });
             }
             EngineEvent::Logprobs { chosen, top } => self.likely = Some((chosen, top)),
+            EngineEvent::Sure { probability } => self.sure = Some(probability),
             EngineEvent::Token { id } => {
                 if !self.stopped {
                     self.token(id);
@@ -118,6 +123,7 @@ impl Reply {
 
     fn token(&mut self, id: u32) {
         self.ids.push(id);
+        self.parser.sure(self.sure.take().unwrap_or(1.0));
         if let Some((chosen, top)) = self.likely.take() {
             let top = top.into_iter().map(|(id, logprob)| self.likelihood(id, logprob)).collect();
             self.unsaid.push(TokenLogprob { token: self.likelihood(id, chosen), top });
@@ -194,8 +200,9 @@ impl Reply {
         self.parser.finish(&mut deltas);
         self.give(deltas);
         let mut message: AssistantMessage = std::mem::take(&mut self.assembly).finish();
-        // The tokens after a stop text were written too, so the very tokens are not what the message says.
-        message.raw = (!self.stopped).then(|| RawTokens {
+        // The tokens after a stop text were written too, so the very tokens are not what the message says; nor are they where
+        // the parser left something out.
+        message.raw = (!self.stopped && self.parser.told_all()).then(|| RawTokens {
             fingerprint: self.inner.info.fingerprint.clone(),
             ids: std::mem::take(&mut self.ids),
         });

@@ -15,8 +15,12 @@
 
 pub(crate) mod reading;
 
+mod arguments;
 mod candidate;
+mod judge;
 mod parser;
 mod scanner;
 
+pub(crate) use arguments::Options;
+pub(crate) use judge::judge;
 pub(crate) use parser::{Parser, Settings};

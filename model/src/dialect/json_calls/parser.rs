@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 
 use glassbox_tools::CallId;
 
+use super::arguments::{Arguments, Options};
 use super::candidate::Opening;
 use super::scanner::Scanner;
 use crate::dialect::fence::{FENCE, Inside};
@@ -39,6 +40,8 @@ pub(crate) struct Settings {
     pub(crate) thinking: bool,
     /// The number of the first call.
     pub(crate) next_call: u64,
+    /// Arguments that are left out where the model was unsure of them.
+    pub(crate) options: Vec<Options>,
 }
 
 impl Settings {
@@ -50,6 +53,7 @@ impl Settings {
             interpreter: request.interpreter && offered,
             thinking,
             next_call: request.next_call,
+            options: Vec::new(),
         }
     }
 }
@@ -59,7 +63,13 @@ pub(crate) struct Parser {
     settings: Settings,
     reply: Reply,
     input: VecDeque<char>,
+    /// How likely the token was that the next character begins.
+    token: Option<f32>,
     state: State,
+    /// Those of the call that is being told.
+    arguments: Option<Arguments>,
+    /// Something was left out.
+    left_out: bool,
     /// What is held back from the start of a beginning on.
     held: String,
     /// Where in `held` the object begins.
@@ -127,7 +137,10 @@ impl Parser {
             reply: Reply::new(settings.next_call),
             settings,
             input: VecDeque::new(),
+            token: None,
             state,
+            arguments: None,
+            left_out: false,
             held: String::new(),
             object_at: 0,
             mark: None,
@@ -158,6 +171,7 @@ impl Parser {
 
     fn run(&mut self) {
         while let Some(c) = self.input.pop_front() {
+            let token = self.token.take();
             match &mut self.state {
                 State::Text => self.in_text(c),
                 State::Think => self.in_thought(c),
@@ -165,7 +179,7 @@ impl Parser {
                     let next = opening.next(c);
                     self.in_opening(c, next);
                 }
-                State::Object { .. } => self.in_object(c),
+                State::Object { .. } => self.in_object(c, token),
                 State::Code { .. } => self.in_code(c),
                 State::Between => self.in_between(c),
                 State::Junk { .. } => self.in_junk(c),
@@ -259,5 +273,17 @@ impl OutputParser for Parser {
             self.run();
         }
         self.reply.drain(out);
+    }
+
+    fn asks_how_sure(&self) -> bool {
+        !self.settings.options.is_empty()
+    }
+
+    fn sure(&mut self, probability: f32) {
+        self.token = Some(probability);
+    }
+
+    fn told_all(&self) -> bool {
+        !self.left_out
     }
 }

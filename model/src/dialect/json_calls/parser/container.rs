@@ -39,7 +39,7 @@ impl Parser {
                 }
                 self.fence |= self.held.starts_with('`');
                 self.state = State::Object { scanner, live: None };
-                self.in_object(c);
+                self.in_object(c, None);
             }
             Next::Text if self.tag => {
                 self.held.push(c);

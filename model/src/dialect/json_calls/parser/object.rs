@@ -3,13 +3,15 @@
 use glassbox_tools::CallId;
 use serde_json::{Map, Value};
 
+use super::super::arguments::Arguments;
 use super::super::reading::{self, JsonCall};
 use super::super::scanner::{Event, Scanner};
 use super::{CLOSE_TAG, FENCE, OPEN_TAG, Parser, State};
-use crate::dialect::reply::INTERPRETER;
+use crate::dialect::reply::{INTERPRETER, Reply};
 
 impl Parser {
-    pub(super) fn in_object(&mut self, c: char) {
+    /// `token`: how likely the token was that `c` begins.
+    pub(super) fn in_object(&mut self, c: char, token: Option<f32>) {
         self.held.push(c);
         let State::Object { scanner, live } = &mut self.state else { return };
         let was_in_string = scanner.in_string();
@@ -24,13 +26,14 @@ impl Parser {
                     && live.is_none()
                 {
                     let id = self.reply.start_call(&name);
-                    self.reply.arguments(&id, c.encode_utf8(&mut [0; 4]));
+                    self.arguments = Arguments::new(&self.settings.options, &name);
+                    tell(&mut self.reply, &mut self.arguments, &id, c, token);
                     *live = Some(id);
                 }
             }
             Event::Arguments => {
                 if let Some(id) = live {
-                    self.reply.arguments(id, c.encode_utf8(&mut [0; 4]));
+                    tell(&mut self.reply, &mut self.arguments, id, c, token);
                 }
             }
             Event::Key => {
@@ -174,6 +177,15 @@ impl Parser {
         }
     }
 
+    /// What was not told is not there.
+    fn leave_out(&mut self, arguments: &mut Value) {
+        let Some(told) = self.arguments.take() else { return };
+        if let Some(map) = arguments.as_object_mut() {
+            map.retain(|key, _| !told.left_out().contains(key));
+        }
+        self.left_out |= !told.left_out().is_empty();
+    }
+
     pub(super) fn ready(&mut self, calls: Vec<JsonCall>, mut live: Option<CallId>) {
         self.note_call();
         for call in calls {
@@ -193,9 +205,12 @@ impl Parser {
                         }
                     }
                 }
-                Ok(arguments) => {
+                Ok(mut arguments) => {
                     let id = match live.take() {
-                        Some(id) => id,
+                        Some(id) => {
+                            self.leave_out(&mut arguments);
+                            id
+                        }
                         None => {
                             let id = self.reply.start_call(&call.name);
                             self.reply.arguments(&id, &arguments.to_string());
@@ -210,6 +225,14 @@ impl Parser {
                 }
             }
         }
+    }
+}
+
+/// More of the arguments of a call.
+fn tell(reply: &mut Reply, arguments: &mut Option<Arguments>, id: &CallId, c: char, token: Option<f32>) {
+    match arguments {
+        Some(arguments) => reply.arguments(id, &arguments.push(c, token)),
+        None => reply.arguments(id, c.encode_utf8(&mut [0; 4])),
     }
 }
 

@@ -1,0 +1,319 @@
+//! The arguments of a call on their way to whoever listens. Optional ones that the model was unsure of are left out: small
+//! models fill in whatever a tool lets them, also where the request says nothing of it, and the tool's default is the better
+//! guess then.
+
+use serde_json::Value;
+
+use crate::Request;
+
+/// An argument is left out where a token of its value was less likely than not.
+const LIKELY: f32 = 0.5;
+
+/// A text of more tokens, its quotes among them, is phrased, not chosen: it can be put in many ways, so none is likely.
+const PHRASED: usize = 4;
+
+/// The optional arguments of a tool that may be left out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Options {
+    tool: String,
+    keys: Vec<(String, Kind)>,
+}
+
+impl Options {
+    /// Those of all tools that are offered and have any.
+    pub(crate) fn of(request: &Request) -> Vec<Self> {
+        let tools = request.tools.iter().map(|tool| Self { tool: tool.name.clone(), keys: keys(&tool.parameters) });
+        tools.filter(|options| !options.keys.is_empty()).collect()
+    }
+}
+
+/// What values an argument has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// Numbers, booleans, and what an enum lists.
+    Chosen,
+    Text,
+}
+
+fn keys(parameters: &Value) -> Vec<(String, Kind)> {
+    let required: Vec<&str> =
+        parameters.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+    let properties = parameters.get("properties").and_then(Value::as_object).into_iter().flatten();
+    let optional = properties.filter(|(key, _)| !required.contains(&key.as_str()));
+    optional.filter_map(|(key, schema)| Some((key.clone(), kind(schema)?))).collect()
+}
+
+fn kind(schema: &Value) -> Option<Kind> {
+    match schema.get("type").and_then(Value::as_str) {
+        _ if schema.get("enum").is_some() => Some(Kind::Chosen),
+        Some("integer" | "number" | "boolean") => Some(Kind::Chosen),
+        Some("string") => Some(Kind::Text),
+        _ => None,
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// Before the object.
+    Before,
+    /// Between two arguments.
+    Between,
+    Key,
+    Colon,
+    Value,
+    /// Behind the object, or in something that is none: all goes on as it is.
+    Through,
+}
+
+/// The arguments of one call, character by character.
+#[derive(Debug)]
+pub(super) struct Arguments {
+    /// The optional ones.
+    keys: Vec<(String, Kind)>,
+    place: Place,
+    /// What nobody has been told of yet.
+    held: String,
+    key: String,
+    /// That of an optional one.
+    kind: Option<Kind>,
+    /// How likely the least likely token of the value was.
+    least: f32,
+    /// In the value.
+    depth: usize,
+    in_string: bool,
+    escaped: bool,
+    begun: bool,
+    /// An argument was told.
+    told: bool,
+    left_out: Vec<String>,
+    /// Logarithms of how likely the tokens of the value were.
+    logs: (f64, usize),
+    /// Means of these of the values before it.
+    means: (f64, usize),
+}
+
+impl Arguments {
+    /// Of a call of `tool`; `None` where it has no optional ones.
+    pub(super) fn new(options: &[Options], tool: &str) -> Option<Self> {
+        let keys = options.iter().find(|options| options.tool == tool)?.keys.clone();
+        Some(Self { keys, ..Self::all() })
+    }
+
+    /// Of a call of which all is told.
+    pub(super) fn all() -> Self {
+        Self {
+            keys: Vec::new(),
+            place: Place::Before,
+            held: String::new(),
+            key: String::new(),
+            kind: None,
+            least: 1.0,
+            depth: 0,
+            in_string: false,
+            escaped: false,
+            begun: false,
+            told: false,
+            left_out: Vec::new(),
+            logs: (0.0, 0),
+            means: (0.0, 0),
+        }
+    }
+
+    /// How likely the tokens of the values are so far: the geometric mean of each value's own; 1 where there are none. And how
+    /// many tokens the value has that is being written.
+    pub(super) fn likely(&self) -> (f64, usize) {
+        let (mut sum, mut count) = self.means;
+        if self.logs.1 > 0 {
+            sum += self.logs.0 / self.logs.1 as f64;
+            count = count.saturating_add(1);
+        }
+        (if count == 0 { 1.0 } else { (sum / count as f64).exp() }, self.logs.1)
+    }
+
+    /// The keys of those that were left out.
+    pub(super) fn left_out(&self) -> &[String] {
+        &self.left_out
+    }
+
+    /// Takes a character, and gives what is to be told now. `token`: how likely the token was that begins with it.
+    pub(super) fn push(&mut self, c: char, token: Option<f32>) -> String {
+        let mut out = String::new();
+        if self.place == Place::Value && !self.ends_value(c) {
+            self.in_value(c, token, &mut out);
+            return out;
+        }
+        if self.place == Place::Value {
+            self.end_value(&mut out);
+        }
+        self.held.push(c);
+        match self.place {
+            Place::Before if c == '{' => {
+                self.place = Place::Between;
+                out.push_str(&std::mem::take(&mut self.held));
+            }
+            Place::Between if c == '"' => {
+                self.key.clear();
+                self.place = Place::Key;
+            }
+            Place::Between if c == ',' || c.is_whitespace() => {}
+            // A comma may stand before one that was left out.
+            Place::Between if c == '}' => {
+                out.push_str(self.held.trim_start_matches(|c: char| c == ',' || c.is_whitespace()));
+                self.held.clear();
+                self.place = Place::Through;
+            }
+            Place::Key if c == '"' => self.place = Place::Colon,
+            Place::Key if c != '\\' => self.key.push(c),
+            Place::Colon if c == ':' => {
+                self.kind = self.keys.iter().find(|(key, _)| *key == self.key).map(|(_, kind)| *kind);
+                (self.least, self.depth, self.begun) = (1.0, 0, false);
+                self.place = Place::Value;
+                if self.kind.is_none() {
+                    self.tell(&mut out);
+                }
+            }
+            Place::Colon if c.is_whitespace() => {}
+            _ => {
+                self.place = Place::Through;
+                out.push_str(&std::mem::take(&mut self.held));
+            }
+        }
+        out
+    }
+
+    fn ends_value(&self, c: char) -> bool {
+        self.begun && !self.in_string && self.depth == 0 && matches!(c, ',' | '}')
+    }
+
+    fn in_value(&mut self, c: char, token: Option<f32>, out: &mut String) {
+        if let Some(likely) = token {
+            self.least = self.least.min(likely);
+            self.logs.0 += f64::from(likely).max(f64::MIN_POSITIVE).ln();
+            self.logs.1 = self.logs.1.saturating_add(1);
+        }
+        if self.kind.is_some() {
+            self.held.push(c);
+            if self.kind == Some(Kind::Text) && self.logs.1 > PHRASED {
+                self.kind = None;
+                self.tell(out);
+            }
+        } else {
+            out.push(c);
+        }
+        self.begun |= !c.is_whitespace();
+        if std::mem::take(&mut self.escaped) {
+            return;
+        }
+        match c {
+            '\\' if self.in_string => self.escaped = true,
+            '"' => self.in_string = !self.in_string,
+            '{' | '[' if !self.in_string => self.depth = self.depth.saturating_add(1),
+            '}' | ']' if !self.in_string => self.depth = self.depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+
+    fn end_value(&mut self, out: &mut String) {
+        self.place = Place::Between;
+        let (sum, tokens) = std::mem::take(&mut self.logs);
+        if tokens > 0 {
+            self.means.0 += sum / tokens as f64;
+            self.means.1 = self.means.1.saturating_add(1);
+        }
+        if self.kind.is_none() {
+            return;
+        }
+        if self.least < LIKELY {
+            self.held.clear();
+            self.left_out.push(std::mem::take(&mut self.key));
+        } else {
+            self.tell(out);
+        }
+    }
+
+    /// Tells what was held back; of the first argument without the comma of one before it.
+    fn tell(&mut self, out: &mut String) {
+        let held = std::mem::take(&mut self.held);
+        let first = !std::mem::replace(&mut self.told, true);
+        out.push_str(if first { held.trim_start_matches(|c: char| c == ',' || c.is_whitespace()) } else { &held });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use glassbox_tools::ToolSpec;
+
+    fn options() -> Vec<Options> {
+        let parameters = json!({
+            "type": "object",
+            "properties": {
+                "city": {"type": "string"},
+                "days": {"type": "integer"},
+                "unit": {"enum": ["c", "f", "a, b} \""]},
+                "note": {"type": "string"},
+                "list": {"type": "array"},
+            },
+            "required": ["city"],
+        });
+        let tools = vec![ToolSpec::new("weather", "").with_parameters(parameters), ToolSpec::new("time", "")];
+        Options::of(&Request { tools, ..Request::default() })
+    }
+
+    /// What is told of tokens, each with how likely it was, and the keys that are left out.
+    fn told(tokens: &[(&str, f32)]) -> (String, Vec<String>) {
+        let mut arguments = Arguments::new(&options(), "weather").unwrap();
+        let mut out = String::new();
+        for (text, likely) in tokens {
+            let mut likely = Some(*likely);
+            for c in text.chars() {
+                out.push_str(&arguments.push(c, likely.take()));
+            }
+        }
+        (out, arguments.left_out().to_vec())
+    }
+
+    #[test]
+    fn what_is_phrased_or_required_stays() {
+        let keys = [("days", Kind::Chosen), ("unit", Kind::Chosen), ("note", Kind::Text)];
+        let keys: Vec<(String, Kind)> = keys.map(|(key, kind)| (key.to_owned(), kind)).into();
+        assert_eq!(options(), [Options { tool: "weather".into(), keys }]);
+        assert!(Arguments::new(&options(), "time").is_none());
+        let tokens = [(r#"{"city": ""#, 1.0), ("Paris", 0.1), (r#"", "note": ""#, 0.1), ("x", 0.9), (r#""}"#, 0.9)];
+        assert_eq!(told(&tokens), (r#"{"city": "Paris", "note": "x"}"#.to_owned(), Vec::new()));
+        let mut words = vec![(r#"{"city": "Paris", "note":"#, 1.0), (r#" ""#, 1.0)];
+        words.extend([("take", 0.1), (" an", 0.1), (r#"""#, 1.0), ("}", 1.0)]);
+        assert_eq!(told(&words), (r#"{"city": "Paris"}"#.to_owned(), vec!["note".to_owned()]));
+        words.insert(4, (" umbrella", 1.0));
+        assert_eq!(told(&words), (r#"{"city": "Paris", "note": "take an umbrella"}"#.to_owned(), Vec::new()));
+    }
+
+    #[test]
+    fn an_unlikely_value_is_left_out_with_its_key_and_one_comma() {
+        let last = [(r#"{"city": "Paris", "days":"#, 1.0), (" ", 1.0), ("3", 0.4), ("}", 1.0)];
+        assert_eq!(told(&last), (r#"{"city": "Paris"}"#.to_owned(), vec!["days".to_owned()]));
+        let first = [(r#"{"days":"#, 1.0), (" 3", 0.4), (r#", "city": "Paris"}"#, 1.0)];
+        assert_eq!(told(&first), (r#"{"city": "Paris"}"#.to_owned(), vec!["days".to_owned()]));
+        let middle = [(r#"{"city": "A", "unit": ""#, 1.0), ("c", 0.4), (r#"", "days": "#, 1.0), ("3", 0.6), ("}", 0.1)];
+        assert_eq!(told(&middle), (r#"{"city": "A", "days": 3}"#.to_owned(), vec!["unit".to_owned()]));
+        let only = [(r#"{ "days": "#, 1.0), ("3", 0.4), (" }", 1.0)];
+        assert_eq!(told(&only), ("{}".to_owned(), vec!["days".to_owned()]));
+    }
+
+    #[test]
+    fn what_stands_in_a_string_ends_no_value() {
+        let tokens = [(r#"{"unit": "a, b} \""#, 1.0), (r#"""#, 1.0), (r#", "city": "}\\"}"#, 0.1)];
+        assert_eq!(told(&tokens), (r#"{"unit": "a, b} \"", "city": "}\\"}"#.to_owned(), Vec::new()));
+        let nested = r#"{"list": [{"days": 3}, "]"], "city": "x"}"#;
+        assert_eq!(told(&[(nested, 0.1)]).0, nested);
+    }
+
+    #[test]
+    fn what_is_no_object_goes_through() {
+        for text in ["[1, 2]", "\"{}\"", "{'days': 3}", "{\"days\" 3}", "{}", "{\"da\\u0079s\": 3}"] {
+            assert_eq!(told(&[(text, 0.1)]).0, text, "{text}");
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! Whether a model means the call that it writes. Where no tool fits small models call one all the same, but make its values up,
+//! and find them unlikely themselves.
+
+use super::arguments::Arguments;
+use super::scanner::{Event, Scanner};
+use crate::dialect::Judge;
+
+/// How likely the values of a call must be: the mean over its values of the mean over their tokens, both geometric. Of 45 calls
+/// that no tool fitted 22 were below this, and of 102 right calls none (`docs/evals.md`).
+const LIKELY: f64 = 0.82;
+
+/// So many tokens of one value say enough of it.
+const ENOUGH: usize = 48;
+
+/// For one reply.
+pub(crate) fn judge() -> Box<dyn Judge> {
+    Box::new(FirstCall::default())
+}
+
+/// Judges by the values of the first call.
+#[derive(Default)]
+struct FirstCall {
+    scanner: Option<Scanner>,
+    arguments: Option<Arguments>,
+    /// Bytes of a character that is not whole yet.
+    bytes: Vec<u8>,
+    /// How likely the token was that the next character begins.
+    token: Option<f32>,
+    verdict: Option<bool>,
+}
+
+impl FirstCall {
+    fn push(&mut self, c: char) {
+        let token = self.token.take();
+        let Some(scanner) = &mut self.scanner else {
+            if c == '{' {
+                let scanner = self.scanner.insert(Scanner::new());
+                scanner.push(c);
+            }
+            return;
+        };
+        match scanner.push(c) {
+            Event::ArgumentsBegin | Event::Arguments => {
+                let arguments = self.arguments.get_or_insert_with(Arguments::all);
+                arguments.push(c, token);
+                if arguments.likely().1 >= ENOUGH {
+                    self.judge();
+                }
+            }
+            // What is no JSON is judged by whoever reads it.
+            Event::End | Event::Broken => self.judge(),
+            Event::Key | Event::Nothing => {}
+        }
+    }
+
+    fn judge(&mut self) {
+        let likely = self.arguments.as_ref().map_or(1.0, |arguments| arguments.likely().0);
+        tracing::debug!(sure = likely, "how sure the model is of its call");
+        self.verdict = Some(likely >= LIKELY);
+    }
+}
+
+impl Judge for FirstCall {
+    fn hear(&mut self, text: &[u8], likely: f32) {
+        if self.verdict.is_some() {
+            return;
+        }
+        self.token = Some(likely);
+        self.bytes.extend_from_slice(text);
+        let whole = match std::str::from_utf8(&self.bytes) {
+            Ok(text) => text.len(),
+            Err(error) if error.error_len().is_none() => error.valid_up_to(),
+            // No character at all: it stands for one.
+            Err(_) => self.bytes.len(),
+        };
+        let bytes: Vec<u8> = self.bytes.drain(..whole).collect();
+        for c in String::from_utf8_lossy(&bytes).chars() {
+            self.push(c);
+        }
+    }
+
+    fn is_sure(&self, over: bool) -> Option<bool> {
+        // A call that ends before it is whole is no worse than words.
+        self.verdict.or(over.then_some(true))
+    }
+}

@@ -1,0 +1,115 @@
+//! Replies that begin with a call only where the model means it, on a real model.
+#![cfg(all(feature = "llama", feature = "fetch"))]
+#![allow(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod engine;
+
+use engine::{chat, collect, next, next_turn, options, request};
+use glassbox_model::{
+    Vocab,
+    dialect::{Grammar, Hesitation, Judge},
+    engine::{Engine, EngineEvent, GenerateRequest},
+};
+
+/// Says the same after so many tokens.
+struct Fixed {
+    sure: bool,
+    after: usize,
+    heard: usize,
+}
+
+impl Judge for Fixed {
+    fn hear(&mut self, text: &[u8], likely: f32) {
+        assert!(!text.is_empty() && (0.0..=1.0).contains(&likely), "{likely}");
+        self.heard += 1;
+    }
+
+    fn is_sure(&self, over: bool) -> Option<bool> {
+        (over || self.heard >= self.after).then_some(self.sure)
+    }
+}
+
+fn never() -> Box<dyn Judge> {
+    Box::new(Fixed { sure: false, after: 4, heard: 0 })
+}
+
+fn always() -> Box<dyn Judge> {
+    Box::new(Fixed { sure: true, after: 4, heard: 0 })
+}
+
+/// A reply whose own first token stands for the beginning of a call.
+struct Asked {
+    engine: Engine,
+    prompt: Vec<u32>,
+    /// What comes without hesitation.
+    plain: Vec<u32>,
+    opener: String,
+}
+
+impl Asked {
+    async fn new() -> Self {
+        let engine = engine::engine(options()).await;
+        let vocab = engine.vocab();
+        let prompt = chat(&*vocab, "You are a helpful assistant.", "What is the capital of France?");
+        let plain = collect(engine.generate(request(prompt.clone(), 12))).await.unwrap().ids;
+        let opener = String::from_utf8(vocab.piece(plain[0])).unwrap();
+        Self { engine, prompt, plain, opener }
+    }
+
+    fn request(&self, least: f32, judge: Option<fn() -> Box<dyn Judge>>) -> GenerateRequest {
+        let hesitation = Hesitation { openers: vec![self.opener.clone()], least, judge, instead: None };
+        GenerateRequest { hesitation: Some(hesitation), ..request(self.prompt.clone(), 12) }
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_is_not_meant_was_never_written() {
+    let asked = Asked::new().await;
+    let words = collect(asked.engine.generate(asked.request(1.1, None))).await.unwrap();
+    assert_ne!(words.ids[0], asked.plain[0]);
+    let taken_back = collect(asked.engine.generate(asked.request(0.0, Some(never)))).await.unwrap();
+    assert_eq!(taken_back.ids, words.ids);
+    assert_eq!(taken_back.usage.completion_tokens as usize, words.ids.len());
+
+    // What was taken back is not in the KV cache either: the next turn is answered as if it was read anew.
+    let vocab = asked.engine.vocab();
+    let turn = next_turn(&*vocab, &asked.prompt, &taken_back.ids, "And of Italy?");
+    let second = collect(asked.engine.generate(request(turn.clone(), 12))).await.unwrap();
+    assert!(second.usage.reused_tokens as usize >= asked.prompt.len() + taken_back.ids.len() - 1);
+    let fresh = engine::engine(options()).await;
+    assert_eq!(second.ids, collect(fresh.generate(request(turn, 12))).await.unwrap().ids);
+}
+
+#[tokio::test]
+async fn a_call_that_is_meant_is_told_whole() {
+    let asked = Asked::new().await;
+    let meant = collect(asked.engine.generate(asked.request(0.0, Some(always)))).await.unwrap();
+    assert_eq!(meant.ids, asked.plain);
+    // A reply that ends before it was judged is judged then.
+    for (judge, begins) in [(always as fn() -> Box<dyn Judge>, true), (never, false)] {
+        let short = GenerateRequest { max_tokens: Some(2), ..asked.request(0.0, Some(judge)) };
+        let short = collect(asked.engine.generate(short)).await.unwrap();
+        assert_eq!((short.ids.len(), short.ids[0] == asked.plain[0]), (2, begins));
+    }
+}
+
+#[tokio::test]
+async fn it_is_told_how_sure_a_choice_is_and_not_what_is_forced() {
+    let engine = engine::engine(options()).await;
+    let vocab = engine.vocab();
+    let prompt = chat(&*vocab, "You are a helpful assistant.", "Is Paris in France?");
+    let grammar = Grammar { lark: r#"start: ("Yes" | "No") ", that is what I think of it.""#.to_owned() };
+    let request = GenerateRequest { constraint: Some(grammar), how_sure: true, ..request(prompt, 40) };
+    let mut stream = engine.generate(request);
+    let (mut tokens, mut sure) = (0, Vec::new());
+    while let Some(event) = next(&mut stream).await {
+        match event.unwrap() {
+            EngineEvent::Sure { probability } => sure.push((tokens, probability)),
+            EngineEvent::Token { .. } => tokens += 1,
+            _ => {}
+        }
+    }
+    let [(0, first), ..] = sure[..] else { panic!("{sure:?}") };
+    assert!(first > 0.5 && first <= 1.0, "{sure:?}");
+    assert!(tokens > 5 && sure.len() < tokens, "{sure:?} of {tokens}");
+}
