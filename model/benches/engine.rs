@@ -36,7 +36,7 @@ use llama_cpp_2::{
     context::params::LlamaContextParams,
     llama_backend::LlamaBackend,
     llama_batch::LlamaBatch,
-    model::{AddBos, LlamaModel, params::LlamaModelParams},
+    model::{LlamaModel, params::LlamaModelParams},
     sampling::LlamaSampler,
     token::LlamaToken,
 };
@@ -73,9 +73,16 @@ fn main() {
 fn against_raw(file: &Path, rounds: usize) {
     // One sequence, so that both sides attend to the same tokens. Of several, the kept ones lie in the same cache.
     let mut sides = ["engine", "raw", "keeper"].map(|name| (Side::start(name, file), Speeds::default()));
+    let [(first, _), ..] = &mut sides;
+    let prompt: Vec<u32> = first.ask("");
     for round in 0..=rounds {
+        // A first token of its own makes each prompt new to the KV cache.
+        let mut prompt: Vec<String> = prompt.iter().map(u32::to_string).collect();
+        if let Some(first) = prompt.first_mut() {
+            *first = (round * 7 + 100).to_string();
+        }
         for (side, speeds) in &mut sides {
-            let (prefill, decode) = side.round(round);
+            let [prefill, decode] = side.ask::<f64>(&prompt.join(" "))[..] else { panic!("a side gives two speeds") };
             // The first round warms each up.
             if round > 0 {
                 speeds.prefill.push(prefill);
@@ -108,14 +115,12 @@ impl Side {
         Self { child, input, output }
     }
 
-    /// Tokens a second of prefill and of decode.
-    fn round(&mut self, number: usize) -> (f64, f64) {
-        writeln!(self.input, "{number}").expect("the side listens");
-        let mut line = String::new();
-        self.output.read_line(&mut line).expect("the side answers");
-        let mut speeds =
-            line.split_whitespace().map(|speed| speed.parse::<f64>().expect("the side answers with numbers"));
-        (speeds.next().expect("it read a prompt"), speeds.next().expect("it wrote tokens"))
+    /// What it answers to a line: to a prompt's tokens its speeds of prefill and decode in tokens a second, to none a prompt.
+    fn ask<T: std::str::FromStr<Err: std::fmt::Debug>>(&mut self, line: &str) -> Vec<T> {
+        writeln!(self.input, "{line}").expect("the side listens");
+        let mut answer = String::new();
+        self.output.read_line(&mut answer).expect("the side answers");
+        answer.split_whitespace().map(|number| number.parse().expect("the side answers with numbers")).collect()
     }
 }
 
@@ -127,7 +132,7 @@ impl Drop for Side {
     }
 }
 
-/// Is a side: runs a round for each number that comes in, until no more come.
+/// Is a side, until no more lines come.
 fn answer(side: &str, file: &Path) {
     let sequences = if side == "engine" { 1 } else { options().sequences };
     let raw = (side == "raw").then(|| Raw::load(file));
@@ -135,17 +140,16 @@ fn answer(side: &str, file: &Path) {
         .is_none()
         .then(|| Engine::load(file, &EngineOptions { sequences, ..options() }, |_| {}).expect("the model loads"));
     for line in std::io::stdin().lines() {
-        let number: u32 = line.expect("the input is text").parse().expect("the number of a round");
-        // A first token of its own makes each prompt new to the KV cache.
-        let new = |mut prompt: Vec<u32>| {
-            if let Some(first) = prompt.first_mut() {
-                *first = number.saturating_mul(7).saturating_add(100);
-            }
-            prompt
-        };
+        let line = line.expect("the input is text");
+        let asked: Vec<u32> = line.split_whitespace().map(|id| id.parse().expect("the number of a token")).collect();
         let done = match (&raw, &engine) {
-            (Some(raw), _) => raw.run(&new(cut(raw.tokenize(&long_text())))),
-            (_, Some(engine)) => run(engine, &new(prompt(&*engine.vocab())), None),
+            (_, Some(engine)) if asked.is_empty() => {
+                let prompt: Vec<String> = prompt(&*engine.vocab()).iter().map(u32::to_string).collect();
+                println!("{}", prompt.join(" "));
+                continue;
+            }
+            (Some(raw), _) => raw.run(&asked),
+            (_, Some(engine)) => run(engine, &asked, None),
             _ => return,
         };
         println!("{} {}", done.prefill_speed(), done.decode_speed());
@@ -361,11 +365,6 @@ impl Raw {
         Self { backend, model }
     }
 
-    fn tokenize(&self, text: &str) -> Vec<u32> {
-        let tokens = self.model.str_to_token(text, AddBos::Never).expect("the text has no zero byte");
-        tokens.into_iter().map(|token| token.0 as u32).collect()
-    }
-
     fn run(&self, prompt: &[u32]) -> Run {
         let threads = i32::try_from(threads()).expect("few threads");
         let params = LlamaContextParams::default()
@@ -407,16 +406,8 @@ fn threads() -> usize {
 
 /// A text of exactly [`PROMPT`] tokens.
 fn prompt(vocab: &dyn Vocab) -> Vec<u32> {
-    cut(vocab.tokenize(&long_text()))
-}
-
-/// A text of more than [`PROMPT`] tokens.
-fn long_text() -> String {
-    "The ships came back in the morning, and the people of the town went down to the harbour to see them. "
-        .repeat(PROMPT / 8)
-}
-
-fn cut(mut ids: Vec<u32>) -> Vec<u32> {
+    let text = "The ships came back in the morning, and the people of the town went down to the harbour to see them. ";
+    let mut ids = vocab.tokenize(&text.repeat(PROMPT / 8));
     ids.truncate(PROMPT);
     ids
 }

@@ -1,6 +1,12 @@
 //! Replies that begin with a call only where the model means it, on a real model.
 #![cfg(all(feature = "llama", feature = "fetch"))]
-#![allow(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
 
 mod engine;
 
