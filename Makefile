@@ -8,6 +8,9 @@ QUESTION ?= 帮我查询股票10111的价格
 # Runs in the sandbox, without a model.
 PROGRAM ?= import sympy; sympy.factorint(2**64 - 1)
 
+# As the tests' build makes it. Built alone it has dependencies with fewer features, and all of them would be compiled twice.
+GLASSBOX = $${CARGO_TARGET_DIR:-target}/release/glassbox
+
 -include .setup/env.mk
 
 .DEFAULT_GOAL := help
@@ -37,9 +40,9 @@ test: setup ## Passes every test; fetches two small models on the first run.
 	@$(MAKE) --no-print-directory test-now
 
 test-now:
-	$(CARGO) build --release --locked -p glassbox-cli
-	$(CARGO) run --release --locked --quiet -p glassbox-cli -- models pull qwen2.5-coder-0.5b smollm2-135m
-	$(CARGO) run --release --locked --quiet -p glassbox-cli -- setup --small
+	$(CARGO) test --release --locked --workspace --no-run
+	$(GLASSBOX) models pull qwen2.5-coder-0.5b smollm2-135m
+	$(GLASSBOX) setup --small
 	@./scripts/jupyter >/dev/null
 	@./scripts/clients >/dev/null
 	python3 -m unittest discover -s sandbox/guest -t sandbox/guest
