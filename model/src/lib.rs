@@ -14,6 +14,7 @@ pub mod finetune;
 pub mod local;
 
 mod assembly;
+mod characters;
 mod chat_model;
 mod delta;
 mod error;

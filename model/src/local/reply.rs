@@ -9,13 +9,11 @@ use std::{
 use futures::{Stream, StreamExt, stream};
 use tokio_util::sync::CancellationToken;
 
-use super::{
-    Inner, Prepared,
-    text::{Characters, StopTexts},
-};
+use super::{Inner, Prepared, text::StopTexts};
 use crate::{
     AssistantMessage, Delta, FinishReason, Likelihood, ModelError, RawTokens, Timings, TokenLogprob, Usage, Vocab,
     assembly::Assembly,
+    characters::Characters,
     dialect::{Chunk, OutputParser},
     engine::{EngineEvent, EngineStream, GenerateRequest},
 };

@@ -3,7 +3,7 @@
 
 use super::arguments::Arguments;
 use super::scanner::{Event, Scanner};
-use crate::dialect::Judge;
+use crate::{characters::Characters, dialect::Judge};
 
 /// How likely the values of a call must be: the mean over its values of the mean over their tokens, both geometric. Of 45 calls
 /// that no tool fitted 22 were below this, and of 102 right calls none (`docs/evals.md`).
@@ -22,8 +22,7 @@ pub(crate) fn judge() -> Box<dyn Judge> {
 struct FirstCall {
     scanner: Option<Scanner>,
     arguments: Option<Arguments>,
-    /// Bytes of a character that is not whole yet.
-    bytes: Vec<u8>,
+    characters: Characters,
     /// How likely the token was that the next character begins.
     token: Option<f32>,
     verdict: Option<bool>,
@@ -66,15 +65,7 @@ impl Judge for FirstCall {
             return;
         }
         self.token = Some(likely);
-        self.bytes.extend_from_slice(text);
-        let whole = match std::str::from_utf8(&self.bytes) {
-            Ok(text) => text.len(),
-            Err(error) if error.error_len().is_none() => error.valid_up_to(),
-            // No character at all: it stands for one.
-            Err(_) => self.bytes.len(),
-        };
-        let bytes: Vec<u8> = self.bytes.drain(..whole).collect();
-        for c in String::from_utf8_lossy(&bytes).chars() {
+        for c in self.characters.push(text).chars() {
             self.push(c);
         }
     }
