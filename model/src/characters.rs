@@ -1,7 +1,7 @@
 //! From the bytes of tokens to text.
 
 /// Holds back the bytes of a character until it is whole.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Characters {
     /// The beginning of a character: at most three bytes.
     held: Vec<u8>,

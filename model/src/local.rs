@@ -18,7 +18,7 @@ use futures::{FutureExt, StreamExt, stream};
 
 use crate::{
     ChatModel, DeltaStream, ModelError, ModelInfo, ModelLoad, Request, TextModel,
-    dialect::{self, Dialect, Grammar, Hesitation, OutputParser},
+    dialect::{self, Dialect, Grammar, Hesitation, OutputParser, Persistence},
     engine::{Engine, EngineOptions, LlamaVocab},
     off_thread::off_thread,
     trace::{self, Operation},
@@ -181,6 +181,7 @@ struct Prepared {
     prompt: Vec<u32>,
     grammar: Option<Grammar>,
     hesitation: Option<Hesitation>,
+    persistence: Option<Persistence>,
     parser: Box<dyn OutputParser>,
     stop_tokens: Vec<u32>,
     request: Request,
@@ -197,7 +198,9 @@ impl Inner {
         let prompt = self.prompt(&request)?;
         let parser = self.dialect.parser(&request);
         let hesitation = self.dialect.hesitation(&request)?;
-        Ok(Prepared { prompt, grammar, hesitation, parser, stop_tokens: self.dialect.stop_tokens(), request })
+        let persistence = self.dialect.persistence(&request);
+        let stop_tokens = self.dialect.stop_tokens();
+        Ok(Prepared { prompt, grammar, hesitation, persistence, parser, stop_tokens, request })
     }
 }
 

@@ -11,7 +11,9 @@
 mod dialects;
 
 use dialects::{ByteVocab, Part, metadata, parse, tool};
-use glassbox_model::dialect::{Chunk, Dialect, DialectError, Generic, Hermes, Piece, by_name, detect, tokenize};
+use glassbox_model::dialect::{
+    Chunk, Dialect, DialectError, Follows, Generic, Hermes, Piece, by_name, detect, tokenize,
+};
 use glassbox_model::{
     AssistantMessage, AssistantPart, Delta, Message, Metadata, RawTokens, ReplyFormat, Request, ToolChoice, Vocab,
 };
@@ -350,6 +352,22 @@ fn a_call_is_judged_by_how_likely_its_values_are() {
 }
 
 #[test]
+fn a_list_of_calls_goes_on_where_there_may_be_several() {
+    let offered = || Request { tools: vec![track()], parallel_calls: true, ..Request::default() };
+    let persistence = generic(None).persistence(&offered()).unwrap();
+    assert!((0.0..1.0).contains(&persistence.least), "{persistence:?}");
+    let mut list = (persistence.list)();
+    list.hear("```json\n[{\"name\": \"track\", \"arguments\": {\"symbol\": \"1".as_bytes());
+    assert_eq!(
+        (list.after(b"\"}},"), list.after(b"\"}}]"), list.after(b"01")),
+        (Some(Follows::Call), Some(Follows::End), None)
+    );
+    assert!(generic(None).persistence(&Request { parallel_calls: false, ..offered() }).is_none());
+    assert!(generic(None).persistence(&Request { tools: Vec::new(), ..offered() }).is_none());
+    assert!(qwen().persistence(&offered()).is_none());
+}
+
+#[test]
 fn optional_arguments_that_the_model_is_unsure_of_are_left_out() {
     let parameters = json!({
         "type": "object",
@@ -384,6 +402,8 @@ fn optional_arguments_that_the_model_is_unsure_of_are_left_out() {
     let whole = (true, "{\"symbol\": \"10111\", \"days\": 7}".to_owned(), json!({"symbol": "10111", "days": 7}), true);
     assert_eq!(told(0.6, offered()), whole);
     assert_eq!(told(0.4, offered()), (true, "{\"symbol\": \"10111\"}".to_owned(), json!({"symbol": "10111"}), false));
+    let mentioned = Request { messages: vec![Message::user("10111, 7 days back")], ..offered() };
+    assert_eq!(told(0.4, mentioned), whole);
     let stops = Request { stop: vec!["###".to_owned()], ..offered() };
     assert_eq!(told(0.4, stops), (false, whole.1.clone(), whole.2.clone(), true));
     assert!(!qwen().parser(&offered()).asks_how_sure());

@@ -99,14 +99,9 @@ async fn a_call_that_is_meant_is_told_whole() {
     }
 }
 
-#[tokio::test]
-async fn it_is_told_how_sure_a_choice_is_and_not_what_is_forced() {
-    let engine = engine::engine(options()).await;
-    let vocab = engine.vocab();
-    let prompt = chat(&*vocab, "You are a helpful assistant.", "Is Paris in France?");
-    let grammar = Grammar { lark: r#"start: ("Yes" | "No") ", that is what I think of it.""#.to_owned() };
-    let request = GenerateRequest { constraint: Some(grammar), how_sure: true, ..request(prompt, 40) };
-    let mut stream = engine.generate(request);
+/// What a generation says of how sure the model is, each with the number of tokens before it, and how many tokens come.
+async fn told_sure(engine: &Engine, request: GenerateRequest) -> (Vec<(usize, f32)>, usize) {
+    let mut stream = engine.generate(GenerateRequest { how_sure: true, ..request });
     let (mut tokens, mut sure) = (0, Vec::new());
     while let Some(event) = next(&mut stream).await {
         match event.unwrap() {
@@ -115,7 +110,28 @@ async fn it_is_told_how_sure_a_choice_is_and_not_what_is_forced() {
             _ => {}
         }
     }
+    (sure, tokens)
+}
+
+#[tokio::test]
+async fn it_is_told_how_sure_a_choice_is_and_not_what_is_forced() {
+    let engine = engine::engine(options()).await;
+    let vocab = engine.vocab();
+    let prompt = chat(&*vocab, "You are a helpful assistant.", "Is Paris in France?");
+    let grammar = Grammar { lark: r#"start: ("Yes" | "No") ", that is what I think of it.""#.to_owned() };
+    let asked = GenerateRequest { constraint: Some(grammar.clone()), ..request(prompt, 40) };
+    let (sure, tokens) = told_sure(&engine, asked.clone()).await;
     let [(0, first), ..] = sure[..] else { panic!("{sure:?}") };
     assert!(first > 0.5 && first <= 1.0, "{sure:?}");
     assert!(tokens > 5 && sure.len() < tokens, "{sure:?} of {tokens}");
+
+    // Nobody needs to know it of words, whether the first token or the judge had the reply begin with them.
+    for (least, judge) in [(1.1, None), (0.0, Some(never as fn() -> Box<dyn Judge>))] {
+        let instead =
+            Some(Grammar { lark: r#"start: ("Perhaps" | "Maybe") ", that is what I think of it.""#.to_owned() });
+        let hesitation = Hesitation { openers: vec!["Yes".into(), "No".into()], least, judge, instead };
+        let (sure, tokens) =
+            told_sure(&engine, GenerateRequest { hesitation: Some(hesitation), ..asked.clone() }).await;
+        assert!(sure.is_empty() && tokens > 5, "{sure:?} of {tokens}");
+    }
 }

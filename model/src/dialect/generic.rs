@@ -4,9 +4,9 @@ use serde_json::{Value, json};
 
 use super::chat::{Chat, Form, Turn, own_line};
 use super::grammar::json_reply::{self, Style};
-use super::json_calls::{Options, Parser, Settings, judge};
+use super::json_calls::{Options, Parser, Settings, call_list, judge, judge_another};
 use super::reply::INTERPRETER;
-use super::{Dialect, DialectError, Grammar, Hesitation, OutputParser, Piece, fence, order, pyjson};
+use super::{Dialect, DialectError, Grammar, Hesitation, OutputParser, Persistence, Piece, fence, order, pyjson};
 use crate::{AssistantPart, Metadata, ReplyFormat, Request, ToolChoice, Vocab};
 
 /// The key under which the system prompt asks for arguments.
@@ -15,6 +15,9 @@ const ARGUMENTS: &str = "arguments";
 /// How likely the beginning of a call must be: likelier than anything else together. That of a call that no tool fits is so for
 /// half of such questions; the judge has the rest (`docs/evals.md`).
 const LIKELY: f32 = 0.5;
+
+/// How likely another call must be for a list to go on (`docs/evals.md`).
+const ANOTHER: f32 = 0.1;
 
 /// ChatML, for a model that has its tokens and no template.
 const CHATML: &str = "{% for message in messages %}<|im_start|>{{ message.role }}\n{{ message.content }}<|im_end|>\n\
@@ -212,5 +215,10 @@ impl Dialect for Generic {
             judge: Some(judge),
             instead: self.grammar(&words)?,
         }))
+    }
+
+    fn persistence(&self, request: &Request) -> Option<Persistence> {
+        let asked = !request.tools.is_empty() && request.parallel_calls;
+        asked.then_some(Persistence { least: ANOTHER, list: call_list, judge: judge_another })
     }
 }

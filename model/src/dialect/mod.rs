@@ -84,6 +84,46 @@ pub trait Judge: Send {
     fn is_sure(&self, over: bool) -> Option<bool>;
 }
 
+/// How readily a list of calls goes on. A small model ends it after the first call, though it finds more of them likely where
+/// the request asks for several things, and hardly ever where it asks for one.
+#[derive(Debug, Clone)]
+pub struct Persistence {
+    /// Where a call has been written, another follows if that is at least so likely, from 0 to 1: among what the grammar allows
+    /// behind a call, by the model alone.
+    pub least: f32,
+    /// Makes who follows the list.
+    pub list: fn() -> Box<dyn CallList>,
+    /// Makes who judges each call that is there only because of this. Until it has judged nothing of the call is told; where it
+    /// finds the model unsure, or the call is one that was made before, it is taken back, and the list ends.
+    pub judge: fn() -> Box<dyn Judge>,
+}
+
+/// What follows a call in a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Follows {
+    /// Another call.
+    Call,
+    /// The end of the list.
+    End,
+    /// That is not said yet.
+    Open,
+}
+
+/// Follows a reply that may be a list of calls.
+pub trait CallList: Send {
+    /// Takes the next token's text, which may be a part of a character.
+    fn hear(&mut self, text: &[u8]);
+
+    /// What `text`, were it next, would say of what follows a call; `None` where it is not about that.
+    fn after(&self, text: &[u8]) -> Option<Follows>;
+
+    /// How many calls have begun.
+    fn calls(&self) -> usize;
+
+    /// Whether the call with this number, counted from 0, is the same as one before it; `None` where that is not known yet.
+    fn repeats(&self, number: usize) -> Option<bool>;
+}
+
 /// Why a conversation cannot be rendered, or a grammar not be written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -172,6 +212,11 @@ pub trait Dialect: Send + Sync {
     /// As [`Dialect::grammar`].
     fn hesitation(&self, _request: &Request) -> Result<Option<Hesitation>, DialectError> {
         Ok(None)
+    }
+
+    /// How readily a list of calls goes on; `None` where the model's choice stands as it is.
+    fn persistence(&self, _request: &Request) -> Option<Persistence> {
+        None
     }
 }
 

@@ -89,6 +89,11 @@ impl Constraint {
         self.matcher.consume_token(token).map_err(|error| grammar_error(&error))
     }
 
+    /// Forgets that the last `tokens` were written.
+    pub(crate) fn take_back(&mut self, tokens: usize) -> Result<(), ModelError> {
+        self.matcher.rollback(tokens).map_err(|error| grammar_error(&error))
+    }
+
     /// The tokens that may come next, `stops` among them exactly where the reply may stop.
     pub(crate) fn mask(&mut self, stops: &[u32]) -> Result<SimpleVob, ModelError> {
         let mut mask = self.matcher.compute_mask().map_err(|error| grammar_error(&error))?;

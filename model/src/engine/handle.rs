@@ -24,6 +24,7 @@ use super::{
     hesitation::Openers,
     load,
     options::EngineOptions,
+    persistence::Persisting,
     sampler::Sampler,
     saved::{SavedKv, SequenceState},
     session::{Hold, Session, Ticket, count},
@@ -32,7 +33,7 @@ use super::{
 };
 use crate::{
     AdapterChoice, FinishReason, Metadata, ModelError, ModelLoad, Sampling, Timings, Usage, Vocab,
-    dialect::{Grammar, Hesitation},
+    dialect::{Grammar, Hesitation, Persistence},
     off_thread::off_thread,
 };
 
@@ -76,7 +77,10 @@ pub struct GenerateRequest {
     pub constraint: Option<Grammar>,
     /// How likely the beginning of a call must be for the reply to begin with one.
     pub hesitation: Option<Hesitation>,
-    /// Sends an [`EngineEvent::Sure`] before each token that a grammar allowed beside others.
+    /// How readily a list of calls goes on. Only where there is a `constraint`.
+    pub persistence: Option<Persistence>,
+    /// Sends an [`EngineEvent::Sure`] before each token that a grammar allowed beside others; not where `hesitation` has the
+    /// reply begin with something else than a call.
     pub how_sure: bool,
     /// The most tokens to write; `None` leaves it to the context.
     pub max_tokens: Option<u32>,
@@ -292,6 +296,8 @@ impl Engine {
                 (doubt, hesitation.instead.map_or(Hold::Free, |grammar| self.hold(grammar)))
             }),
             weighing: None,
+            persisting: request.persistence.map(|persistence| Persisting::new(&persistence, &inner.vocab)),
+            held: Vec::new(),
             sampler,
             stops,
             logprobs: request.logprobs,

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{handle::EngineEvent, session::Hold, vocab::LlamaVocab};
+use super::{session::Hold, vocab::LlamaVocab};
 use crate::{
     Vocab,
     dialect::{Hesitation, Judge},
@@ -101,13 +101,11 @@ pub(crate) struct Weighing {
     pub(crate) rest: Vec<f32>,
     /// What such a reply follows.
     pub(crate) instead: Hold,
-    /// What is held back.
-    pub(crate) events: Vec<EngineEvent>,
 }
 
 impl Weighing {
     pub(crate) fn new(doubt: &Doubt, judge: fn() -> Box<dyn Judge>, rest: Vec<f32>, instead: Hold) -> Self {
-        Self { judge: judge(), vocab: Arc::clone(&doubt.vocab), rest, instead, events: Vec::new() }
+        Self { judge: judge(), vocab: Arc::clone(&doubt.vocab), rest, instead }
     }
 
     /// Takes note of a token, and of how likely it was.

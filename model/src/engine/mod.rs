@@ -28,6 +28,7 @@ mod logprobs;
 mod memory;
 mod options;
 mod pace;
+mod persistence;
 mod sampler;
 mod saved;
 mod scheduler;

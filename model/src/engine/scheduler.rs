@@ -363,7 +363,7 @@ impl<'model> Scheduler<'model> {
             let Some(index) = share.logits else { continue };
             match session.advance(self.context.get_logits_ith(index), self.limit) {
                 Ok(Step::On) => {}
-                Ok(Step::Back) => self.kv.cut(share.slot, session.prompt, &mut self.context),
+                Ok(Step::Back(tokens)) => self.kv.cut(share.slot, tokens, &mut self.context),
                 Ok(Step::End(reason)) => ended.push((share.session, Ok(reason))),
                 Err(error) => ended.push((share.session, Err(error))),
             }

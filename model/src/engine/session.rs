@@ -19,6 +19,7 @@ use super::{
     handle::EngineEvent,
     hesitation::{Doubt, Verdict, Weighing},
     logprobs::{Logprobs, logprobs, surest},
+    persistence::{Persisting, Retreat},
     sampler::Sampler,
 };
 use crate::{FinishReason, ModelError, Timings, Usage};
@@ -73,9 +74,9 @@ impl Hold {
 pub(crate) enum Step {
     /// More tokens.
     On,
-    /// The reply begins anew after the prompt; tokens of it are there already. What the KV cache holds past the prompt is
-    /// of no use.
-    Back,
+    /// The reply goes on anew from so many tokens, of prompt and reply; further ones are there already. What the KV cache holds
+    /// past those is of no use.
+    Back(usize),
     /// The end.
     End(FinishReason),
 }
@@ -94,6 +95,10 @@ pub(crate) struct Session {
     pub(crate) likely: Option<f64>,
     /// While it is not known whether the call is one that the model is sure of.
     pub(crate) weighing: Option<Weighing>,
+    /// Follows a reply that may be a list of calls.
+    pub(crate) persisting: Option<Persisting>,
+    /// Events that wait until it is known that what they tell will stay.
+    pub(crate) held: Vec<EngineEvent>,
     pub(crate) sampler: Sampler,
     /// Tokens that end the reply, sorted.
     pub(crate) stops: Vec<u32>,
@@ -150,17 +155,47 @@ impl Session {
     /// Chooses what follows from `logits`, and writes it. `limit`: tokens that fit in the context.
     pub(crate) fn advance(&mut self, logits: &[f32], limit: usize) -> Result<Step, ModelError> {
         let end = self.write_next(logits, limit)?;
-        let verdict = self.weighing.as_ref().and_then(|weighing| weighing.is_sure(end.is_some()));
-        if verdict == Some(true) {
-            self.tell_held();
+        match self.weighing.as_ref().and_then(|weighing| weighing.is_sure(end.is_some())) {
+            Some(true) => {
+                self.weighing = None;
+                self.tell_held();
+            }
+            Some(false) => return self.begin_in_words(limit),
+            None => {}
         }
-        if verdict != Some(false) {
-            return Ok(end.map_or(Step::On, Step::End));
+        let outcome = self.persisting.as_mut().and_then(|persisting| persisting.outcome(end.is_some()));
+        match outcome {
+            Some(Err(retreat)) => return self.retreat(retreat, limit),
+            Some(Ok(())) => self.tell_held(),
+            None => {}
         }
+        Ok(end.map_or(Step::On, Step::End))
+    }
+
+    /// The call is not one that the model means: the reply begins with something else.
+    fn begin_in_words(&mut self, limit: usize) -> Result<Step, ModelError> {
         let Some(Weighing { rest, instead, .. }) = self.weighing.take() else { return Ok(Step::On) };
+        self.held.clear();
         self.tokens.truncate(self.prompt);
-        self.hold = instead;
-        Ok(self.write_one(&rest, limit)?.map_or(Step::Back, Step::End))
+        self.answer_in_words(instead);
+        Ok(self.write_one(&rest, limit)?.map_or(Step::Back(self.prompt), Step::End))
+    }
+
+    /// The call that the list went on with is no good: something else comes in its place, and the list is not made to go on again.
+    fn retreat(&mut self, retreat: Retreat, limit: usize) -> Result<Step, ModelError> {
+        let Retreat { tokens, held, instead } = retreat;
+        self.persisting = None;
+        self.held.truncate(held);
+        if let Hold::Ready(constraint) = &mut self.hold {
+            constraint.take_back(self.tokens.len().saturating_sub(tokens))?;
+        }
+        self.tokens.truncate(tokens);
+        let end = match self.write(instead, limit)? {
+            Some(end) => Some(end),
+            None => self.write_forced(limit)?,
+        };
+        self.tell_held();
+        Ok(end.map_or(Step::Back(tokens), Step::End))
     }
 
     /// Gives why the reply ends, where it does.
@@ -183,7 +218,7 @@ impl Session {
         match doubt.verdict(logits) {
             Verdict::OnlyCall => self.write_one(logits, limit),
             Verdict::Words(rest) => {
-                self.hold = instead;
+                self.answer_in_words(instead);
                 self.write_one(&rest, limit)
             }
             Verdict::Call(rest) => {
@@ -191,6 +226,14 @@ impl Session {
                 self.write_one(logits, limit)
             }
         }
+    }
+
+    /// The reply is to hold no call. Only of a call's values it matters how sure the model is, and to find that out takes a
+    /// look at the whole vocabulary.
+    fn answer_in_words(&mut self, instead: Hold) {
+        self.hold = instead;
+        self.how_sure = false;
+        self.persisting = None;
     }
 
     /// Chooses a token, and writes it and what the grammar forces after it.
@@ -206,12 +249,19 @@ impl Session {
         }
     }
 
-    /// Tells what was held back while the call was weighed.
+    /// Tells what was held back and will stay.
     fn tell_held(&mut self) {
-        let Some(weighing) = self.weighing.take() else { return };
-        self.first_token.get_or_insert_with(Instant::now);
-        for event in weighing.events {
-            self.send(event);
+        if self.weighing.is_some() {
+            return;
+        }
+        let before = self.persisting.as_mut().and_then(Persisting::told);
+        let stay = before.unwrap_or(self.held.len());
+        if stay > 0 {
+            self.first_token.get_or_insert_with(Instant::now);
+        }
+        for event in self.held.drain(..stay.min(self.held.len())) {
+            // Nobody listens: the scheduler sees it at the next step.
+            let _ = self.events.send(Ok(event));
         }
     }
 
@@ -232,7 +282,7 @@ impl Session {
                 }
             } else if constraint.allows(token)? {
                 self.weigh(logits, None);
-                return Ok(Some(token));
+                return self.another_call(token, logits).map(Some);
             }
         }
         let mask = constraint.mask(&self.stops)?;
@@ -241,12 +291,29 @@ impl Session {
             return Ok(None);
         }
         self.weigh(logits, Some(&mask));
-        Ok(Some(token))
+        self.another_call(token, logits).map(Some)
+    }
+
+    /// Another call in place of `token`, where that ends a list of calls too early; else `token`.
+    fn another_call(&mut self, token: u32, logits: &[f32]) -> Result<u32, ModelError> {
+        let Some(persisting) = &mut self.persisting else { return Ok(token) };
+        let Hold::Ready(constraint) = &mut self.hold else { return Ok(token) };
+        if !persisting.minds(token) {
+            return Ok(token);
+        }
+        let mask = constraint.mask(&self.stops)?;
+        match persisting.venture(token, logits, &mask, (self.tokens.len(), self.held.len())) {
+            Some(calls) if !calls.is_allowed(token) => {
+                self.sampler.choose(logits, &self.tokens, Some(&calls)).ok_or_else(no_token)
+            }
+            _ => Ok(token),
+        }
     }
 
     /// Takes note of a choice that the grammar left.
     fn weigh(&mut self, logits: &[f32], mask: Option<&SimpleVob>) {
-        if self.weighing.is_none() && !self.how_sure {
+        let ventured = self.persisting.as_ref().is_some_and(Persisting::ventures);
+        if self.weighing.is_none() && !self.how_sure && !ventured {
             return;
         }
         let likely = surest(logits, mask);
@@ -282,6 +349,9 @@ impl Session {
                 self.first_token.get_or_insert_with(Instant::now);
             }
         }
+        if let Some(persisting) = &mut self.persisting {
+            persisting.hear(token, likely);
+        }
         self.tokens.push(token);
         self.send(EngineEvent::Token { id: token });
         Ok(match &self.hold {
@@ -293,8 +363,9 @@ impl Session {
     }
 
     fn send(&mut self, event: EngineEvent) {
-        if let Some(weighing) = &mut self.weighing {
-            weighing.events.push(event);
+        let ventured = self.persisting.as_ref().is_some_and(Persisting::ventures);
+        if self.weighing.is_some() || ventured {
+            self.held.push(event);
             return;
         }
         // Nobody listens: the scheduler sees it at the next step.
@@ -303,7 +374,8 @@ impl Session {
 
     /// Ends the generation.
     pub(crate) fn finish(mut self, result: Result<FinishReason, ModelError>) {
-        // It may have been cancelled before the call was weighed.
+        // It may have been cancelled before it was known what stays.
+        (self.weighing, self.persisting) = (None, None);
         self.tell_held();
         let now = Instant::now();
         let event = result.map(|reason| EngineEvent::Finished {

@@ -1,9 +1,10 @@
-//! The arguments of a call on their way to whoever listens. Optional ones that the model was unsure of are left out: small
-//! models fill in whatever a tool lets them, also where the request says nothing of it, and the tool's default is the better
-//! guess then.
+//! The arguments of a call on their way to whoever listens. Optional ones that the model was unsure of, and that the user has not
+//! mentioned, are left out: small models fill in whatever a tool lets them, also where the request says nothing of it, and the
+//! tool's default is the better guess then.
 
 use serde_json::Value;
 
+use super::mentioned::Said;
 use crate::Request;
 
 /// An argument is left out where a token of its value was less likely than not.
@@ -17,12 +18,18 @@ const PHRASED: usize = 4;
 pub(crate) struct Options {
     tool: String,
     keys: Vec<(String, Kind)>,
+    said: Said,
 }
 
 impl Options {
     /// Those of all tools that are offered and have any.
     pub(crate) fn of(request: &Request) -> Vec<Self> {
-        let tools = request.tools.iter().map(|tool| Self { tool: tool.name.clone(), keys: keys(&tool.parameters) });
+        let said = Said::of(request);
+        let tools = request.tools.iter().map(|tool| Self {
+            tool: tool.name.clone(),
+            keys: keys(&tool.parameters),
+            said: said.clone(),
+        });
         tools.filter(|options| !options.keys.is_empty()).collect()
     }
 }
@@ -69,10 +76,12 @@ enum Place {
 #[derive(Debug)]
 pub(super) struct Arguments {
     /// The optional ones.
-    keys: Vec<(String, Kind)>,
+    options: Option<Options>,
     place: Place,
     /// What nobody has been told of yet.
     held: String,
+    /// Where in it the value begins.
+    value_at: usize,
     key: String,
     /// That of an optional one.
     kind: Option<Kind>,
@@ -95,16 +104,17 @@ pub(super) struct Arguments {
 impl Arguments {
     /// Of a call of `tool`; `None` where it has no optional ones.
     pub(super) fn new(options: &[Options], tool: &str) -> Option<Self> {
-        let keys = options.iter().find(|options| options.tool == tool)?.keys.clone();
-        Some(Self { keys, ..Self::all() })
+        let options = options.iter().find(|options| options.tool == tool)?.clone();
+        Some(Self { options: Some(options), ..Self::all() })
     }
 
     /// Of a call of which all is told.
     pub(super) fn all() -> Self {
         Self {
-            keys: Vec::new(),
+            options: None,
             place: Place::Before,
             held: String::new(),
+            value_at: 0,
             key: String::new(),
             kind: None,
             least: 1.0,
@@ -165,7 +175,9 @@ impl Arguments {
             Place::Key if c == '"' => self.place = Place::Colon,
             Place::Key if c != '\\' => self.key.push(c),
             Place::Colon if c == ':' => {
-                self.kind = self.keys.iter().find(|(key, _)| *key == self.key).map(|(_, kind)| *kind);
+                let mut keys = self.options.iter().flat_map(|options| &options.keys);
+                self.kind = keys.find(|(key, _)| *key == self.key).map(|(_, kind)| *kind);
+                self.value_at = self.held.len();
                 (self.least, self.depth, self.begun) = (1.0, 0, false);
                 self.place = Place::Value;
                 if self.kind.is_none() {
@@ -223,12 +235,17 @@ impl Arguments {
         if self.kind.is_none() {
             return;
         }
-        if self.least < LIKELY {
+        if self.least < LIKELY && !self.is_mentioned() {
             self.held.clear();
             self.left_out.push(std::mem::take(&mut self.key));
         } else {
             self.tell(out);
         }
+    }
+
+    fn is_mentioned(&self) -> bool {
+        let value = self.held.get(self.value_at..).unwrap_or_default();
+        self.options.as_ref().is_some_and(|options| options.said.mentions(value))
     }
 
     /// Tells what was held back; of the first argument without the comma of one before it.
@@ -244,6 +261,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::Message;
     use glassbox_tools::ToolSpec;
 
     fn options() -> Vec<Options> {
@@ -259,7 +277,8 @@ mod tests {
             "required": ["city"],
         });
         let tools = vec![ToolSpec::new("weather", "").with_parameters(parameters), ToolSpec::new("time", "")];
-        Options::of(&Request { tools, ..Request::default() })
+        let messages = vec![Message::user("The weather in Paris for 14 days, please.")];
+        Options::of(&Request { tools, messages, ..Request::default() })
     }
 
     /// What is told of tokens, each with how likely it was, and the keys that are left out.
@@ -279,7 +298,8 @@ mod tests {
     fn what_is_phrased_or_required_stays() {
         let keys = [("days", Kind::Chosen), ("unit", Kind::Chosen), ("note", Kind::Text)];
         let keys: Vec<(String, Kind)> = keys.map(|(key, kind)| (key.to_owned(), kind)).into();
-        assert_eq!(options(), [Options { tool: "weather".into(), keys }]);
+        let [Options { tool, keys: found, .. }] = &options()[..] else { panic!("one tool has optional arguments") };
+        assert_eq!((tool.as_str(), found), ("weather", &keys));
         assert!(Arguments::new(&options(), "time").is_none());
         let tokens = [(r#"{"city": ""#, 1.0), ("Paris", 0.1), (r#"", "note": ""#, 0.1), ("x", 0.9), (r#""}"#, 0.9)];
         assert_eq!(told(&tokens), (r#"{"city": "Paris", "note": "x"}"#.to_owned(), Vec::new()));
@@ -300,6 +320,12 @@ mod tests {
         assert_eq!(told(&middle), (r#"{"city": "A", "days": 3}"#.to_owned(), vec!["unit".to_owned()]));
         let only = [(r#"{ "days": "#, 1.0), ("3", 0.4), (" }", 1.0)];
         assert_eq!(told(&only), ("{}".to_owned(), vec!["days".to_owned()]));
+    }
+
+    #[test]
+    fn what_the_user_has_mentioned_stays() {
+        let days = [(r#"{"city": "Paris", "days":"#, 1.0), (" ", 1.0), ("14", 0.1), ("}", 1.0)];
+        assert_eq!(told(&days), (r#"{"city": "Paris", "days": 14}"#.to_owned(), Vec::new()));
     }
 
     #[test]

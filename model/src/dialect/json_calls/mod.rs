@@ -18,9 +18,12 @@ pub(crate) mod reading;
 mod arguments;
 mod candidate;
 mod judge;
+mod list;
+mod mentioned;
 mod parser;
 mod scanner;
 
 pub(crate) use arguments::Options;
-pub(crate) use judge::judge;
+pub(crate) use judge::{judge, judge_another};
+pub(crate) use list::list as call_list;
 pub(crate) use parser::{Parser, Settings};

@@ -31,7 +31,7 @@ enum Place {
 }
 
 /// Follows one object, from its opening brace on.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Scanner {
     stack: Vec<char>,
     quote: Option<char>,

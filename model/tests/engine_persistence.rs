@@ -1,0 +1,121 @@
+//! Lists of calls that go on where another call is likely enough, on a real model.
+#![cfg(all(feature = "llama", feature = "fetch"))]
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+
+mod engine;
+
+use std::collections::HashSet;
+
+use engine::{Reply, chat, collect, next_turn, options, request};
+use glassbox_model::{
+    FinishReason, Request,
+    dialect::{self, Grammar, Judge, Persistence},
+    engine::{Engine, GenerateRequest},
+};
+use glassbox_tools::ToolSpec;
+use serde_json::Value;
+
+/// Says the same of every call, once a few tokens of it are there.
+struct Fixed {
+    sure: bool,
+    heard: usize,
+}
+
+impl Judge for Fixed {
+    fn hear(&mut self, text: &[u8], likely: f32) {
+        assert!(!text.is_empty() && (0.0..=1.0).contains(&likely), "{likely}");
+        self.heard += 1;
+    }
+
+    fn is_sure(&self, over: bool) -> Option<bool> {
+        (over || self.heard >= 4).then_some(self.sure)
+    }
+}
+
+fn never() -> Box<dyn Judge> {
+    Box::new(Fixed { sure: false, heard: 0 })
+}
+
+/// Leaves it to the check for repeated calls.
+fn at_the_end() -> Box<dyn Judge> {
+    struct AtTheEnd(String);
+    impl Judge for AtTheEnd {
+        fn hear(&mut self, text: &[u8], _: f32) {
+            self.0.push_str(&String::from_utf8_lossy(text));
+        }
+        fn is_sure(&self, over: bool) -> Option<bool> {
+            let call = self.0.find('{').and_then(|at| self.0.get(at..)).unwrap_or_default();
+            (over || call.contains("}}")).then_some(true)
+        }
+    }
+    Box::new(AtTheEnd(String::new()))
+}
+
+struct Asked {
+    engine: Engine,
+    prompt: Vec<u32>,
+    list: Persistence,
+}
+
+impl Asked {
+    async fn new() -> Self {
+        let engine = engine::engine(options()).await;
+        let vocab = engine.vocab();
+        let prompt = chat(&*vocab, "You call tools.", "Take the number 3.");
+        let dialect = dialect::by_name("generic", &*vocab, engine.metadata()).unwrap().dialect;
+        let offered = Request { tools: vec![ToolSpec::new("take", "")], parallel_calls: true, ..Request::default() };
+        let list = dialect.persistence(&offered).expect("lists of calls are its form");
+        Self { engine, prompt, list }
+    }
+
+    /// A list of calls, of which the second cannot be the same as the first, and the third may be.
+    fn request(&self, persistence: Option<Persistence>) -> GenerateRequest {
+        let call = |digits: &str| format!(r#""{{\"name\": \"take\", \"arguments\": {{\"n\": " /[{digits}]/ "}}}}""#);
+        let (low, high) = (call("0-4"), call("5-9"));
+        let constraint = Some(Grammar { lark: format!(r#"start: "[" {low} (", " {high} (", " {low})*)? "]""#) });
+        GenerateRequest { constraint, persistence, ..request(self.prompt.clone(), 400) }
+    }
+
+    async fn reply(&self, least: f32, judge: fn() -> Box<dyn Judge>) -> Reply {
+        let persistence = Persistence { least, judge, ..self.list.clone() };
+        collect(self.engine.generate(self.request(Some(persistence)))).await.unwrap()
+    }
+
+    fn calls(&self, reply: &Reply) -> Vec<Value> {
+        assert_eq!(reply.reason, FinishReason::Stop);
+        serde_json::from_str(&reply.text(&*self.engine.vocab())).unwrap()
+    }
+}
+
+#[tokio::test]
+async fn a_list_goes_on_until_it_would_repeat_itself() {
+    let asked = Asked::new().await;
+    let plain = collect(asked.engine.generate(asked.request(None))).await.unwrap();
+    let persistent = asked.reply(f32::MIN_POSITIVE, at_the_end).await;
+    let (few, more) = (asked.calls(&plain), asked.calls(&persistent));
+    assert!(more.starts_with(&few) && more.len() > few.len(), "{few:?} {more:?}");
+    assert_eq!(more.iter().map(Value::to_string).collect::<HashSet<_>>().len(), more.len(), "{more:?}");
+    assert_eq!(asked.reply(1.1, at_the_end).await.ids, plain.ids);
+}
+
+#[tokio::test]
+async fn a_call_that_was_taken_back_was_never_written() {
+    let asked = Asked::new().await;
+    let plain = collect(asked.engine.generate(asked.request(None))).await.unwrap();
+    let taken_back = asked.reply(f32::MIN_POSITIVE, never).await;
+    assert_eq!(taken_back.ids, plain.ids);
+
+    // Nor is it in the KV cache: the next turn is answered as if it was read anew.
+    let vocab = asked.engine.vocab();
+    let turn = next_turn(&*vocab, &asked.prompt, &taken_back.ids, "What is the capital of Italy?");
+    let second = collect(asked.engine.generate(request(turn.clone(), 12))).await.unwrap();
+    assert!(second.usage.reused_tokens as usize >= asked.prompt.len() + taken_back.ids.len() - 1);
+    let fresh = engine::engine(options()).await;
+    assert_eq!(second.ids, collect(fresh.generate(request(turn, 12))).await.unwrap().ids);
+}
