@@ -4,6 +4,9 @@ use std::sync::Arc;
 
 use crate::{Message, Request};
 
+/// Words that have so many letters in common at their beginning are forms of one, as `EUR` and `euros` are.
+const BEGINNING: usize = 3;
+
 /// The words of the user's last message, with a space before and behind each.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Said(Arc<str>);
@@ -21,6 +24,16 @@ impl Said {
     pub(super) fn mentions(&self, value: &str) -> bool {
         let value = words(value);
         !value.trim().is_empty() && self.0.contains(&value)
+    }
+
+    /// True where a word of `value` is one of the message's, or begins like one.
+    pub(super) fn touches(&self, value: &str) -> bool {
+        let begins_like = |a: &str, b: &str| {
+            let same = a.chars().zip(b.chars()).take_while(|(a, b)| a == b && a.is_alphabetic()).count();
+            a == b || same >= BEGINNING
+        };
+        let value = words(value);
+        value.split_whitespace().any(|word| self.0.split_whitespace().any(|said| begins_like(word, said)))
     }
 }
 
@@ -86,6 +99,17 @@ mod tests {
             ["\"c\"", "2", "100", "\"red\"", "\"\"", "false", "\"diction\"", "\"cm 5\"", "\"华氏\"", "3.0", "{}"]
         {
             assert!(!said.mentions(value), "{value}");
+        }
+    }
+
+    #[test]
+    fn a_value_touches_what_was_said_by_one_word() {
+        let said = said("Areas in euros, for Paris 2024, from the physicist 李");
+        for value in ["\"EUR\"", "\"Paris, France\"", "\"Physics\"", "2024", "\"李白\"", "\"in\""] {
+            assert!(said.touches(value), "{value}");
+        }
+        for value in ["\"EU\"", "\"London\"", "202", "20245", "\"白\"", "\"\""] {
+            assert!(!said.touches(value), "{value}");
         }
     }
 
