@@ -10,38 +10,12 @@
 
 mod engine;
 
-use engine::{chat, collect, next, next_turn, options, request};
+use engine::{always, chat, collect, holds_nothing_else, never, next, options, request};
 use glassbox_model::{
     Vocab,
     dialect::{Grammar, Hesitation, Judge},
     engine::{Engine, EngineEvent, GenerateRequest},
 };
-
-/// Says the same after so many tokens.
-struct Fixed {
-    sure: bool,
-    after: usize,
-    heard: usize,
-}
-
-impl Judge for Fixed {
-    fn hear(&mut self, text: &[u8], likely: f32) {
-        assert!(!text.is_empty() && (0.0..=1.0).contains(&likely), "{likely}");
-        self.heard += 1;
-    }
-
-    fn is_sure(&self, over: bool) -> Option<bool> {
-        (over || self.heard >= self.after).then_some(self.sure)
-    }
-}
-
-fn never() -> Box<dyn Judge> {
-    Box::new(Fixed { sure: false, after: 4, heard: 0 })
-}
-
-fn always() -> Box<dyn Judge> {
-    Box::new(Fixed { sure: true, after: 4, heard: 0 })
-}
 
 /// A reply whose own first token stands for the beginning of a call.
 struct Asked {
@@ -77,13 +51,7 @@ async fn a_call_that_is_not_meant_was_never_written() {
     assert_eq!(taken_back.ids, words.ids);
     assert_eq!(taken_back.usage.completion_tokens as usize, words.ids.len());
 
-    // What was taken back is not in the KV cache either: the next turn is answered as if it was read anew.
-    let vocab = asked.engine.vocab();
-    let turn = next_turn(&*vocab, &asked.prompt, &taken_back.ids, "And of Italy?");
-    let second = collect(asked.engine.generate(request(turn.clone(), 12))).await.unwrap();
-    assert!(second.usage.reused_tokens as usize >= asked.prompt.len() + taken_back.ids.len() - 1);
-    let fresh = engine::engine(options()).await;
-    assert_eq!(second.ids, collect(fresh.generate(request(turn, 12))).await.unwrap().ids);
+    holds_nothing_else(&asked.engine, &asked.prompt, &taken_back.ids, "And of Italy?").await;
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ mod engine;
 
 use std::collections::HashSet;
 
-use engine::{Reply, chat, collect, next_turn, options, request};
+use engine::{Reply, chat, collect, holds_nothing_else, never, options, request};
 use glassbox_model::{
     FinishReason, Request,
     dialect::{self, Grammar, Judge, Persistence},
@@ -20,27 +20,6 @@ use glassbox_model::{
 };
 use glassbox_tools::ToolSpec;
 use serde_json::Value;
-
-/// Says the same of every call, once a few tokens of it are there.
-struct Fixed {
-    sure: bool,
-    heard: usize,
-}
-
-impl Judge for Fixed {
-    fn hear(&mut self, text: &[u8], likely: f32) {
-        assert!(!text.is_empty() && (0.0..=1.0).contains(&likely), "{likely}");
-        self.heard += 1;
-    }
-
-    fn is_sure(&self, over: bool) -> Option<bool> {
-        (over || self.heard >= 4).then_some(self.sure)
-    }
-}
-
-fn never() -> Box<dyn Judge> {
-    Box::new(Fixed { sure: false, heard: 0 })
-}
 
 /// Leaves it to the check for repeated calls.
 fn at_the_end() -> Box<dyn Judge> {
@@ -110,12 +89,5 @@ async fn a_call_that_was_taken_back_was_never_written() {
     let plain = collect(asked.engine.generate(asked.request(None))).await.unwrap();
     let taken_back = asked.reply(f32::MIN_POSITIVE, never).await;
     assert_eq!(taken_back.ids, plain.ids);
-
-    // Nor is it in the KV cache: the next turn is answered as if it was read anew.
-    let vocab = asked.engine.vocab();
-    let turn = next_turn(&*vocab, &asked.prompt, &taken_back.ids, "What is the capital of Italy?");
-    let second = collect(asked.engine.generate(request(turn.clone(), 12))).await.unwrap();
-    assert!(second.usage.reused_tokens as usize >= asked.prompt.len() + taken_back.ids.len() - 1);
-    let fresh = engine::engine(options()).await;
-    assert_eq!(second.ids, collect(fresh.generate(request(turn, 12))).await.unwrap().ids);
+    holds_nothing_else(&asked.engine, &asked.prompt, &taken_back.ids, "What is the capital of Italy?").await;
 }

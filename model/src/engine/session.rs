@@ -312,8 +312,7 @@ impl Session {
 
     /// Takes note of a choice that the grammar left.
     fn weigh(&mut self, logits: &[f32], mask: Option<&SimpleVob>) {
-        let ventured = self.persisting.as_ref().is_some_and(Persisting::ventures);
-        if self.weighing.is_none() && !self.how_sure && !ventured {
+        if !self.how_sure && !self.is_undecided() {
             return;
         }
         let likely = surest(logits, mask);
@@ -362,9 +361,13 @@ impl Session {
         })
     }
 
+    /// True while a call is judged: what is written may be taken back.
+    fn is_undecided(&self) -> bool {
+        self.weighing.is_some() || self.persisting.as_ref().is_some_and(Persisting::ventures)
+    }
+
     fn send(&mut self, event: EngineEvent) {
-        let ventured = self.persisting.as_ref().is_some_and(Persisting::ventures);
-        if self.weighing.is_some() || ventured {
+        if self.is_undecided() {
             self.held.push(event);
             return;
         }

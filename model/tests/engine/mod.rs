@@ -7,6 +7,7 @@ use futures::StreamExt;
 use glassbox_model::{
     FinishReason, ModelError, Timings, Usage, Vocab,
     catalog::{Silent, resolve},
+    dialect::Judge,
     engine::{Engine, EngineEvent, EngineOptions, EngineStream, GenerateRequest},
 };
 
@@ -100,4 +101,41 @@ pub(crate) async fn collect(mut stream: EngineStream) -> Result<Reply, ModelErro
             other => panic!("{other:?}"),
         }
     }
+}
+
+/// Says the same of every call, once four tokens of it are there.
+struct Fixed {
+    sure: bool,
+    heard: usize,
+}
+
+impl Judge for Fixed {
+    fn hear(&mut self, text: &[u8], likely: f32) {
+        assert!(!text.is_empty() && (0.0..=1.0).contains(&likely), "{likely}");
+        self.heard += 1;
+    }
+
+    fn is_sure(&self, over: bool) -> Option<bool> {
+        (over || self.heard >= 4).then_some(self.sure)
+    }
+}
+
+/// Finds the model unsure of every call.
+pub(crate) fn never() -> Box<dyn Judge> {
+    Box::new(Fixed { sure: false, heard: 0 })
+}
+
+/// Finds it sure.
+pub(crate) fn always() -> Box<dyn Judge> {
+    Box::new(Fixed { sure: true, heard: 0 })
+}
+
+/// What was taken back while `reply` was written is not in the KV cache: the next turn, in which the user says `user`, is answered
+/// as if it was read anew.
+pub(crate) async fn holds_nothing_else(engine: &Engine, prompt: &[u32], reply: &[u32], user: &str) {
+    let turn = next_turn(&*engine.vocab(), prompt, reply, user);
+    let second = collect(engine.generate(request(turn.clone(), 12))).await.unwrap();
+    assert!(second.usage.reused_tokens as usize >= prompt.len() + reply.len() - 1);
+    let fresh = self::engine(options()).await;
+    assert_eq!(second.ids, collect(fresh.generate(request(turn, 12))).await.unwrap().ids);
 }

@@ -9,8 +9,8 @@ use crate::{characters::Characters, dialect::Judge};
 /// that no tool fitted 22 were below this, and of 102 right calls none (`docs/evals.md`).
 const LIKELY: f64 = 0.82;
 
-/// How likely those must be of a call that the model had not made by itself: of 17 right ones none was below this, of 3 that were
-/// one too many all (`docs/evals.md`).
+/// How likely those must be of a call that the model had not made by itself: of 17 replies that are right with such calls none
+/// has one below this, and of 8 with one too many five have (`docs/evals.md`).
 const ANOTHER: f64 = 0.915;
 
 /// So many tokens of one value say enough of it.
