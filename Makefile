@@ -56,17 +56,17 @@ lint-now:
 	$(CARGO) clippy --release --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --release --locked --workspace --no-deps
 
-bench: setup ## Prints the benchmarks; run scripts/llama-server first for a comparison with llama.cpp's server.
+bench: setup ## Prints one table; run scripts/llama-server first for a comparison with llama.cpp's server.
 	@$(MAKE) --no-print-directory bench-now
 
+BENCHES = engine servers dispatch jupyter python
+
 bench-now:
-	$(CARGO) bench --locked -p glassbox-model --bench engine
-	GLASSBOX_LLAMA_SERVER=$$(./scripts/llama-server --there) $(CARGO) bench --locked -p glassbox-cli --bench servers
-	$(CARGO) bench --locked -p glassbox-tools --bench dispatch
+	$(CARGO) bench --locked --workspace --no-run $(BENCHES:%=--bench %)
+	$(GLASSBOX) setup
 	@./scripts/jupyter >/dev/null
-	$(CARGO) bench --locked -p glassbox-sandbox --bench jupyter
-	$(CARGO) run --release --locked --quiet -p glassbox-cli -- setup
-	$(CARGO) bench --locked -p glassbox-sandbox --bench python
+	@export GLASSBOX_LLAMA_SERVER=$$(./scripts/llama-server --there); for bench in $(BENCHES); do \
+		$(CARGO) bench --quiet --locked --workspace --bench $$bench || exit; export GLASSBOX_BENCH_CONTINUED=1; done
 
 deny: ## Checks licences, sources and duplicate dependencies (needs cargo-deny).
 	$(CARGO) deny --workspace check bans licenses sources

@@ -27,6 +27,8 @@ CATEGORIES = (
 PROGRAMS = ("code", "humaneval")
 #: Replies of one turn of a conversation, as the leaderboard has it.
 STEPS = 20
+#: Stands where a case has no answer yet.
+UNASKED = {"error": "not asked"}
 NAME = "glassbox-eval"
 
 
@@ -55,6 +57,11 @@ def lines_of(path):
     """A file of JSON lines."""
     with open(path, encoding="utf-8") as file:
         return [json.loads(line) for line in file if line.strip()]
+
+
+def answers_of(path):
+    """The answers in a file, by case. One that is an error of the API is there until the case has been asked again."""
+    return {answer["id"]: answer for answer in lines_of(path)}
 
 
 def cases_of(checker, category, part):
@@ -305,7 +312,7 @@ def main():
     parser.add_argument("--compare", help="the answers of another run")
     args = parser.parse_args()
 
-    done = {result["id"]: result for result in lines_of(args.out)} if os.path.exists(args.out) else {}
+    done = answers_of(args.out) if os.path.exists(args.out) else {}
     asked = args.category or CATEGORIES
     cases = [done[id] for id in (args.answered or "").split(",") if id in done]
     left_to_ask = [category for category in asked if category not in PROGRAMS]
@@ -313,7 +320,7 @@ def main():
     for category in left_to_ask:
         own = [case for part in args.slice or [(1, 0)] for case in cases_of(checker, category, part)]
         cases += own[: args.limit]
-    left = [case for case in cases if case["id"] not in done]
+    left = [case for case in cases if case["category"] in left_to_ask and done.get(case["id"], UNASKED)["error"] is not None]
     started = time.monotonic()
 
     def ask(case):
@@ -334,7 +341,7 @@ def main():
     if sys.stderr.isatty():
         print("\r\033[K", end="", file=sys.stderr)
     rows = summary([done[case["id"]] for case in cases])
-    other = summary(lines_of(args.compare)) if args.compare else None
+    other = summary(answers_of(args.compare).values()) if args.compare else None
     if args.json:
         print(json.dumps({"model": args.model, "categories": rows, "other": other}, ensure_ascii=False))
     else:

@@ -1,16 +1,11 @@
 //! `glassbox serve` against llama.cpp's server: the same model, the same requests, both sides in turn.
 //!
-//! `cargo bench -p glassbox-cli --bench servers [-- MODEL]`. `GLASSBOX_LLAMA_SERVER` names llama.cpp's program;
+//! `cargo bench --workspace --bench servers [-- MODEL]`. `GLASSBOX_LLAMA_SERVER` names llama.cpp's program;
 //! `scripts/llama-server` makes it. Where it is not named, the table has one side. `GLASSBOX_BENCH_ROUNDS` sets the rounds
 //! (default 5). The table shows medians. Ratios are glassbox to llama.cpp; below 1 is better where seconds or memory are
 //! measured, above 1 where tokens a second are.
 
-#![allow(
-    clippy::expect_used,
-    clippy::panic,
-    clippy::print_stdout,
-    reason = "a benchmark prints, and ends at once where it cannot run"
-)]
+#![allow(clippy::expect_used, clippy::panic, reason = "a benchmark ends at once where it cannot run")]
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -19,26 +14,25 @@ use std::time::{Duration, Instant};
 use futures::StreamExt;
 use futures::future::join_all;
 use glassbox::model::catalog::{Silent, resolve};
+use glassbox_bench::{begin, median, missing, ms, only_asked, rounds, row, subject, threads};
 use serde_json::{Value, json};
 
 /// Tokens of a reply that is timed as a whole.
 const WRITTEN: u32 = 64;
-/// How long a server may take to load, and a request to be answered.
-const PATIENCE: Duration = Duration::from_secs(300);
+/// How long a server may take to load, and a request to be answered; in the table, what takes longer is `too long`.
+const PATIENCE: Duration = Duration::from_secs(900);
 /// Conversations that are left idle.
 const IDLE: usize = 50;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
-    // `cargo test --benches` only asks whether it starts.
-    if std::env::args().any(|arg| arg == "--test" || arg == "--list") {
+    if only_asked() {
         return;
     }
-    let name = std::env::args().skip(1).find(|arg| !arg.starts_with('-'));
     let bench = Bench {
-        file: resolve(name.as_deref().unwrap_or("qwen2.5-coder-0.5b"), &Silent).await.expect("the model is there"),
+        file: resolve(subject().as_deref().unwrap_or("qwen2.5-coder-0.5b"), &Silent).await.expect("the model is there"),
         peer: std::env::var_os("GLASSBOX_LLAMA_SERVER").filter(|path| !path.is_empty()).map(PathBuf::from),
-        rounds: std::env::var("GLASSBOX_BENCH_ROUNDS").ok().and_then(|n| n.parse().ok()).unwrap_or(5),
+        rounds: rounds(5),
         // A connection of its own for each request: while one server is asked, the other may close an idle one.
         client: reqwest::Client::builder()
             .no_proxy()
@@ -47,8 +41,7 @@ async fn main() {
             .build()
             .expect("a client"),
     };
-    println!("{}, {} threads, medians of {} rounds\n", bench.file.display(), threads(), bench.rounds);
-    println!("{:<52} {:>12} {:>12} {:>8}", "", "glassbox", "llama.cpp", "ratio");
+    begin(&format!("{}, {} threads, medians of {} rounds", bench.file.display(), threads(), bench.rounds));
     bench.second_turns().await;
     for sessions in [1, 2, 4, 8] {
         bench.together(sessions).await;
@@ -167,6 +160,11 @@ impl Bench {
 
     /// Asks, and times what comes.
     async fn ask(&self, server: &Server, messages: Value, more: Value) -> Timed {
+        self.ask_patiently(server, messages, more).await.expect("the server answers in time")
+    }
+
+    /// The same; `None` where it takes longer than [`PATIENCE`].
+    async fn ask_patiently(&self, server: &Server, messages: Value, more: Value) -> Option<Timed> {
         let mut body = json!({
             "model": "any", "messages": messages, "temperature": 0, "stream": true,
             "stream_options": {"include_usage": true},
@@ -176,13 +174,13 @@ impl Bench {
         }
         let begun = Instant::now();
         let answer = self.client.post(format!("{}/v1/chat/completions", server.url)).json(&body).send().await;
-        let answer = answer.expect("the server answers");
+        let answer = in_time(answer)?;
         let status = answer.status();
         assert!(status.is_success(), "{status}: {}", answer.text().await.unwrap_or_default());
         let mut stream = answer.bytes_stream();
         let (mut seen, mut first, mut tokens) = (Vec::new(), None, 0);
         while let Some(bytes) = stream.next().await {
-            seen.extend_from_slice(&bytes.expect("the stream is whole"));
+            seen.extend_from_slice(&in_time(bytes)?);
             while let Some(end) = seen.iter().position(|byte| *byte == b'\n') {
                 let line: Vec<u8> = seen.drain(..=end).collect();
                 let line = String::from_utf8_lossy(&line);
@@ -202,7 +200,7 @@ impl Bench {
             }
         }
         let whole = begun.elapsed();
-        Timed { first: first.unwrap_or(whole), whole, tokens }
+        Some(Timed { first: first.unwrap_or(whole), whole, tokens })
     }
 
     /// The first token of a second message, where the first exchange has been read before.
@@ -218,11 +216,11 @@ impl Bench {
                 talk.push(user("And which is an animal? Answer in one word."));
                 let timed = self.ask(server, json!(talk), json!({"max_tokens": 8})).await;
                 if round > 0 {
-                    found.push(timed.first.as_secs_f64() * 1e3);
+                    found.push(ms(timed.first));
                 }
             }
         }
-        row("first token of turn 2, ms", &mut found);
+        tell("first token of turn 2, ms | llama-server", &mut found);
     }
 
     /// Sessions that write at once: tokens a second of all of them together.
@@ -243,7 +241,7 @@ impl Bench {
                 }
             }
         }
-        row(&format!("{sessions} sessions at once, tokens/s of all"), &mut found);
+        tell(&format!("{sessions} sessions at once, tokens/s of all | llama-server -np {sessions}"), &mut found);
     }
 
     /// A call that must be made, with so many tools, whose prompt has been read before.
@@ -254,15 +252,20 @@ impl Bench {
         let offered: Vec<Value> = (0..tools).map(tool).collect();
         for round in 0..=self.rounds {
             for (server, found) in servers.iter().zip(&mut found) {
+                // Who was too slow once is not asked again.
+                if found.contains(&f64::INFINITY) {
+                    continue;
+                }
                 let question = format!("What is the price of stock {}?", 10111 + round);
                 let more = json!({"tools": offered, "tool_choice": "required", "max_tokens": 256});
-                let timed = self.ask(server, json!([user(&question)]), more).await;
-                if round > 0 {
-                    found.push(timed.whole.as_secs_f64() * 1e3);
+                match self.ask_patiently(server, json!([user(&question)]), more).await {
+                    Some(timed) if round > 0 => found.push(ms(timed.whole)),
+                    Some(_) => {}
+                    None => *found = vec![f64::INFINITY],
                 }
             }
         }
-        row(&format!("a required call, {tools} tool(s), ms"), &mut found);
+        tell(&format!("a required call, {tools} tool(s), ms | llama-server"), &mut found);
     }
 
     /// What a conversation costs that nobody goes on with.
@@ -282,7 +285,7 @@ impl Bench {
             }
             found.push((server.memory() - before).max(0.0) / IDLE as f64);
         }
-        row(&format!("memory of an idle conversation, of {IDLE}, KiB"), &mut found);
+        tell(&format!("memory of an idle conversation, of {IDLE}, KiB | llama-server"), &mut found);
     }
 
     /// From the start of the program to the first token.
@@ -299,12 +302,20 @@ impl Bench {
                     self.ready(&server).await;
                     let ready = begun.elapsed();
                     let timed = self.ask(&server, json!([user("Hi")]), json!({"max_tokens": 4})).await;
-                    found.push((ready + timed.first).as_secs_f64() * 1e3);
+                    found.push(ms(ready + timed.first));
                 }
             }
             let state = if cold { "file not in memory" } else { "file in memory" };
-            row(&format!("start to first token, {state}, ms"), &mut found);
+            tell(&format!("start to first token, {state}, ms | llama-server"), &mut found);
         }
+    }
+}
+
+/// `None` where it took too long.
+fn in_time<T>(answer: reqwest::Result<T>) -> Option<T> {
+    match answer {
+        Err(error) if error.is_timeout() => None,
+        answer => Some(answer.expect("the server answers")),
     }
 }
 
@@ -344,22 +355,10 @@ fn free_port() -> u16 {
     listener.local_addr().expect("it has an address").port()
 }
 
-fn threads() -> usize {
-    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
-}
-
-fn row(question: &str, found: &mut [Vec<f64>; 2]) {
-    let [ours, theirs] = found;
+fn tell(question: &str, [ours, theirs]: &mut [Vec<f64>; 2]) {
     let ours = median(ours);
     if theirs.is_empty() {
-        println!("{question:<52} {ours:>12.1} {:>12}", "not there");
-        return;
+        return missing(question, Some(ours));
     }
-    let theirs = median(theirs);
-    println!("{question:<52} {ours:>12.1} {theirs:>12.1} {:>8.3}", ours / theirs);
-}
-
-fn median(numbers: &mut [f64]) -> f64 {
-    numbers.sort_by(f64::total_cmp);
-    numbers.get(numbers.len() / 2).copied().unwrap_or(f64::NAN)
+    row(question, ours, median(theirs));
 }

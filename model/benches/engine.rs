@@ -1,7 +1,7 @@
 //! What does the engine cost over llama.cpp itself, what does a kept KV cache save, what does a grammar cost, and how
 //! long does a cancelled generation go on?
 //!
-//! `cargo bench -p glassbox-model --bench engine [-- MODEL]`. Both sides of each question run in turn, several rounds; the
+//! `cargo bench --workspace --bench engine [-- MODEL]`. Both sides of each question run in turn, several rounds; the
 //! table shows medians and their ratio. `GLASSBOX_BENCH_ROUNDS` sets the rounds (default 5).
 //!
 //! A process holds one model at a time: the threads that llama.cpp computes with wait for each other asleep where a process
@@ -25,6 +25,7 @@ use std::{
 };
 
 use futures::StreamExt;
+use glassbox_bench::{begin, median, ms, only_asked, rounds, row, subject, threads};
 use glassbox_model::{
     Request, Vocab,
     catalog::{Silent, resolve},
@@ -51,18 +52,15 @@ const CONTEXT: u32 = 2048;
 const SIDE: &str = "GLASSBOX_BENCH_SIDE";
 
 fn main() {
-    // `cargo test --benches` only asks whether it starts.
-    if std::env::args().any(|arg| arg == "--test" || arg == "--list") {
+    if only_asked() {
         return;
     }
-    let name = std::env::args().skip(1).find(|arg| !arg.starts_with('-'));
-    let file = model_file(name.as_deref().unwrap_or("qwen2.5-coder-0.5b"));
+    let file = model_file(subject().as_deref().unwrap_or("qwen2.5-coder-0.5b"));
     if let Ok(side) = std::env::var(SIDE) {
         return answer(&side, &file);
     }
-    let rounds = std::env::var("GLASSBOX_BENCH_ROUNDS").ok().and_then(|n| n.parse().ok()).unwrap_or(5);
-    println!("{}, {} threads, medians of {rounds} rounds\n", file.display(), threads());
-    println!("{:<46} {:>12} {:>12} {:>8}", "", "glassbox", "other", "ratio");
+    let rounds = rounds(5);
+    begin(&format!("{}, {} threads, medians of {rounds} rounds", file.display(), threads()));
     against_raw(&file, rounds);
     engine_alone(&file, rounds);
     many_tools(&file, rounds);
@@ -91,9 +89,13 @@ fn against_raw(file: &Path, rounds: usize) {
         }
     }
     let [(_, mut ours), (_, mut theirs), (_, mut beside)] = sides;
-    row("prefill of 512 tokens, tokens/s | raw", median(&mut ours.prefill), median(&mut theirs.prefill));
+    row(
+        "prefill of 512 tokens, tokens/s | llama.cpp's own calls",
+        median(&mut ours.prefill),
+        median(&mut theirs.prefill),
+    );
     let alone = median(&mut ours.decode);
-    row("decode of 64 tokens, tokens/s | raw", alone, median(&mut theirs.decode));
+    row("decode of 64 tokens, tokens/s | llama.cpp's own calls", alone, median(&mut theirs.decode));
     row("decode beside kept sequences, tokens/s | none", median(&mut beside.decode), alone);
 }
 
@@ -187,8 +189,8 @@ fn engine_alone(file: &Path, rounds: usize) {
         let unconstrained = run(&engine, &short, None);
         let plain = run(&engine, &short, Some(&any));
         if round > 0 {
-            kept.push(with.first_token.as_secs_f64() * 1e3);
-            fresh.push(without.first_token.as_secs_f64() * 1e3);
+            kept.push(ms(with.first_token));
+            fresh.push(ms(without.first_token));
             held.push(constrained.decode_speed());
             free.push(unconstrained.decode_speed());
             text.push(plain.decode_speed());
@@ -210,8 +212,7 @@ fn many_tools(file: &Path, rounds: usize) {
     let (mut held, mut free, mut compiled, mut plain) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for round in 0..=rounds {
         let mut prompt = prompt(&*vocab);
-        let first_token =
-            |prompt: &[u32], grammar: Option<&Grammar>| run(&engine, prompt, grammar).first_token.as_secs_f64() * 1e3;
+        let first_token = |prompt: &[u32], grammar: Option<&Grammar>| ms(run(&engine, prompt, grammar).first_token);
         let (one, other) = (first_token(&short, Some(&known)), first_token(&short, None));
         let mut new = |salt: usize| {
             if let Some(first) = prompt.first_mut() {
@@ -282,11 +283,11 @@ fn cancelling(file: &Path, rounds: usize) {
             cancellation.cancel();
             let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime is made");
             runtime.block_on(stream.for_each(|_| async {}));
-            times.push(cancelled.elapsed().as_secs_f64() * 1e3);
+            times.push(ms(cancelled.elapsed()));
         }
     }
-    row("cancelling a prefill, ms | allowed", median(&mut reading), 200.0);
-    row("cancelling a decode, ms | allowed", median(&mut writing), 200.0);
+    row("cancelling a prefill, ms | what it may take", median(&mut reading), 200.0);
+    row("cancelling a decode, ms | what it may take", median(&mut writing), 200.0);
 }
 
 /// A list of calls whose schema has a name, texts, numbers and a list.
@@ -400,25 +401,12 @@ fn options() -> EngineOptions {
     EngineOptions { context: Some(CONTEXT), ..EngineOptions::default() }
 }
 
-fn threads() -> usize {
-    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
-}
-
 /// A text of exactly [`PROMPT`] tokens.
 fn prompt(vocab: &dyn Vocab) -> Vec<u32> {
     let text = "The ships came back in the morning, and the people of the town went down to the harbour to see them. ";
     let mut ids = vocab.tokenize(&text.repeat(PROMPT / 8));
     ids.truncate(PROMPT);
     ids
-}
-
-fn median(numbers: &mut [f64]) -> f64 {
-    numbers.sort_by(f64::total_cmp);
-    numbers.get(numbers.len() / 2).copied().unwrap_or(f64::NAN)
-}
-
-fn row(question: &str, ours: f64, other: f64) {
-    println!("{question:<46} {ours:>12.1} {other:>12.1} {:>8.3}", ours / other);
 }
 
 fn model_file(name: &str) -> PathBuf {

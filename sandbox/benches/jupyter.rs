@@ -1,16 +1,15 @@
 //! What does a Jupyter kernel cost through Glassbox, against Python's own jupyter_client?
 //!
-//! `cargo bench -p glassbox-sandbox --bench jupyter`. Both sides start real kernels over Unix sockets, in turn, several
-//! rounds (`GLASSBOX_BENCH_ROUNDS`, default 5); the table shows medians in milliseconds and their ratio. Needs the
+//! `cargo bench --workspace --bench jupyter`. Both sides start real kernels over Unix sockets, in turn, several
+//! rounds (`GLASSBOX_BENCH_ROUNDS`, default 5); the table shows medians and their ratio. Needs the
 //! environment of `scripts/jupyter`.
 
 #![allow(
     clippy::expect_used,
     clippy::unwrap_used,
     clippy::panic,
-    clippy::print_stdout,
     clippy::indexing_slicing,
-    reason = "a benchmark prints, and ends at once where it cannot run"
+    reason = "a benchmark ends at once where it cannot run"
 )]
 
 use std::collections::BTreeMap;
@@ -20,6 +19,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
+use glassbox_bench::{alone, begin, median, only_asked, rounds, row};
 use glassbox_sandbox::jupyter::{Isolation, Jupyter};
 use glassbox_sandbox::{Backend, CellEvent, ExecuteRequest, Execution, Interpreter};
 
@@ -29,11 +29,10 @@ const CELLS: usize = 20;
 type Figures = BTreeMap<String, f64>;
 
 fn main() {
-    // `cargo test --benches` only asks whether it starts.
-    if std::env::args().any(|arg| arg == "--test" || arg == "--list") {
+    if only_asked() {
         return;
     }
-    let rounds = std::env::var("GLASSBOX_BENCH_ROUNDS").ok().and_then(|n| n.parse().ok()).unwrap_or(5);
+    let rounds = rounds(5);
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let venv = root.join(".setup/jupyter").canonicalize().expect("type `scripts/jupyter` first");
     let runtime = tokio::runtime::Runtime::new().unwrap();
@@ -42,8 +41,7 @@ fn main() {
         ours.push(runtime.block_on(glassbox(&venv)));
         theirs.push(jupyter_client(&venv));
     }
-    println!("unsandboxed ipykernel over IPC, medians of {rounds} rounds, ms\n");
-    println!("{:<34} {:>10} {:>15} {:>8}", "", "glassbox", "jupyter_client", "ratio");
+    begin(&format!("unsandboxed ipykernel over IPC, against jupyter_client, medians of {rounds} rounds"));
     let questions = [
         ("ready", "a new kernel answers"),
         ("first", "first cell"),
@@ -53,18 +51,18 @@ fn main() {
         ("recovery", "kill -9 to a kernel with the state"),
     ];
     for (key, question) in questions {
-        match (median(&ours, key), median(&theirs, key)) {
-            (Some(one), Some(other)) => println!("{question:<34} {one:>10.1} {other:>15.1} {:>7.2}x", other / one),
-            (Some(one), None) => println!("{question:<34} {one:>10.1} {:>15} {:>8}", "-", "-"),
+        let question = format!("{question}, ms | jupyter_client");
+        match (middle(&ours, key), middle(&theirs, key)) {
+            (Some(one), Some(other)) => row(&question, one, other),
+            (Some(one), None) => alone(&question, one),
             _ => {}
         }
     }
 }
 
-fn median(rounds: &[Figures], key: &str) -> Option<f64> {
+fn middle(rounds: &[Figures], key: &str) -> Option<f64> {
     let mut all: Vec<f64> = rounds.iter().filter_map(|round| round.get(key).copied()).collect();
-    all.sort_by(f64::total_cmp);
-    all.get(all.len() / 2).copied()
+    (!all.is_empty()).then(|| median(&mut all))
 }
 
 fn jupyter_client(venv: &Path) -> Figures {
@@ -97,7 +95,7 @@ async fn glassbox(venv: &PathBuf) -> Figures {
         note(&mut figure, "warm", started);
         warm.push(figure);
     }
-    figures.insert("warm".to_owned(), median(&warm, "warm").unwrap());
+    figures.insert("warm".to_owned(), middle(&warm, "warm").unwrap());
     run(&session, "1 / 0").await;
 
     let mut cell = session.execute(ExecuteRequest::new("print('on', flush=True)\nwhile True: int()"));

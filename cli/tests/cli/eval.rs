@@ -34,6 +34,35 @@ fn right_and_wrong_calls_are_counted_and_a_second_run_asks_nothing_again() {
 }
 
 #[test]
+fn a_case_whose_answer_is_an_error_is_asked_again() {
+    let home = Home::new();
+    let row = |category: &str, model: &str| {
+        let args =
+            ["eval", "--category", category, "--limit", "2", "--results", "some.jsonl", "--json", "--model", model];
+        let outcome = finish(home.command(&args).env("GLASSBOX_CACHE", cache()).spawn().unwrap());
+        assert_eq!(outcome.code, Some(0), "{}", outcome.err);
+        let told: Value = serde_json::from_str(&outcome.out).unwrap();
+        let row = &told["categories"][category];
+        [&row["cases"], &row["right"], &row["errors"]].map(|number| number.as_u64().unwrap())
+    };
+    for (category, first, second) in [
+        ("simple_python", "I do not know.", json!({"call": {"name": "math_factorial", "arguments": {"number": 5}}})),
+        (
+            "humaneval",
+            "I do not know.",
+            json!({"text": "```python\ndef separate_paren_groups(text):\n    return []\n```"}),
+        ),
+    ] {
+        // The script is over where the second one is asked.
+        assert_eq!(row(category, &home.script(json!([[{"text": first}]]))), [2, 0, 1], "{category}");
+        // Now the second one alone is asked.
+        let right = u64::from(category == "simple_python");
+        assert_eq!(row(category, &home.script(json!([[second]]))), [2, right, 0], "{category}");
+        assert_eq!(row(category, &home.script(json!([]))), [2, right, 0], "{category}");
+    }
+}
+
+#[test]
 fn without_a_category_those_of_the_leaderboard_are_asked() {
     let home = Home::new();
     let model = home.script(json!([[{"text": "Hello."}]]));

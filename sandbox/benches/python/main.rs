@@ -1,6 +1,6 @@
 //! How fast is the sandbox, what does a session cost, and how does it stand beside the other ways to run Python?
 //!
-//! `cargo bench -p glassbox-sandbox --bench python` after `glassbox setup`. Both sides of a question run in turn in one
+//! `cargo bench --workspace --bench python` after `glassbox setup`. Both sides of a question run in turn in one
 //! process, `GLASSBOX_BENCH_ROUNDS` rounds (default 20); the table shows medians. `GLASSBOX_BENCH_PYTHON` names the
 //! Python that stands for the other side (default `python3`); what it has installed of `pydantic_monty` and `smolagents`
 //! is measured too. The start of whole processes needs the `glassbox` command of the same build
@@ -9,9 +9,8 @@
 #![allow(
     clippy::expect_used,
     clippy::panic,
-    clippy::print_stdout,
     clippy::unwrap_used,
-    reason = "a benchmark prints, and ends at once where it cannot run"
+    reason = "a benchmark ends at once where it cannot run"
 )]
 
 mod suite;
@@ -21,6 +20,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
+use glassbox_bench::{alone, begin, missing, ms, only_asked, rounds, row, us};
 use glassbox_sandbox::wasm::{Image, Sandbox};
 use glassbox_sandbox::{Backend, CellEvent, ExecuteRequest, Execution, HostTools, Interpreter, Limits, Output};
 use glassbox_tools::{AutoApprover, Gate, Limits as GateLimits, Registry, builtin, tools};
@@ -54,15 +54,6 @@ async fn median(rounds: usize, mut once: impl AsyncFnMut() -> Duration) -> Durat
     times.get(times.len() / 2).copied().unwrap_or_default()
 }
 
-fn row(question: &str, time: Duration) {
-    let micros = time.as_secs_f64() * 1e6;
-    if micros < 1000.0 {
-        println!("{question:<58} {micros:>10.1} µs");
-    } else {
-        println!("{question:<58} {:>10.2} ms", micros / 1e3);
-    }
-}
-
 fn sandbox(image: Image) -> Sandbox {
     let limits = Limits { memory: 1 << 30, soft_time: Duration::from_secs(300), ..Limits::default() };
     let built = Sandbox::builder().image(image).limits(limits).build();
@@ -71,24 +62,23 @@ fn sandbox(image: Image) -> Sandbox {
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() {
-    // `cargo test --benches` only asks whether it starts.
-    if std::env::args().any(|arg| arg == "--test" || arg == "--list") {
+    if only_asked() {
         return;
     }
-    let rounds = std::env::var("GLASSBOX_BENCH_ROUNDS").ok().and_then(|n| n.parse().ok()).unwrap_or(20);
+    let rounds = rounds(20);
     let python = std::env::var("GLASSBOX_BENCH_PYTHON").unwrap_or_else(|_| "python3".to_owned());
-    println!("medians of {rounds} rounds\n");
+    begin(&format!("the sandbox, medians of {rounds} rounds"));
     starts(&python, rounds);
     let start = Instant::now();
     let bare = sandbox(Image::Bare);
     cell(&bare.open().await.unwrap(), "1 + 1").await;
-    row("engine, compiled code, session, first cell, from nothing", start.elapsed());
+    alone("engine, compiled code, session, first cell, from nothing, ms", ms(start.elapsed()));
     sessions(&bare, "bare", "x = 41", rounds).await;
     let scientific = sandbox(Image::Scientific);
     sessions(&scientific, "scientific", "import numpy, pandas, matplotlib.pyplot, sympy", rounds).await;
     let plot = "import matplotlib.pyplot as plt\nplt.plot([1, 3, 2])\nplt.title('x')";
     let session = scientific.open().await.unwrap();
-    row("a plot as PNG, scientific", median(rounds.min(5), async || timed(&session, plot).await).await);
+    alone("a plot as PNG, scientific, ms", ms(median(rounds.min(5), async || timed(&session, plot).await).await));
     tool_call(&bare, rounds).await;
     memory(&bare, "bare").await;
     memory(&scientific, "scientific").await;
@@ -101,7 +91,7 @@ fn starts(python: &str, rounds: usize) {
     let beside = || std::env::current_exe().ok()?.parent()?.parent().map(|folder| folder.join("glassbox"));
     let command = std::env::var_os("GLASSBOX_BENCH_COMMAND").map(std::path::PathBuf::from).or_else(beside);
     let Some(command) = command.filter(|command| command.is_file()) else {
-        println!("{:<58} {:>10}", "glassbox exec -c 1+1, whole process", "not built");
+        missing("glassbox exec -c 1+1, whole process, ms", None);
         return;
     };
     let ends = |program: &mut Command| {
@@ -114,10 +104,11 @@ fn starts(python: &str, rounds: usize) {
         ours.push(ends(Command::new(&command).args(["exec", "-c", "1 + 1"])));
         theirs.push(ends(Command::new(python).args(["-c", "1 + 1"])));
     }
-    for (name, times) in [("glassbox exec".to_owned(), &mut ours), (python.to_owned(), &mut theirs)] {
+    let [ours, theirs] = [&mut ours, &mut theirs].map(|times| {
         times.sort_unstable();
-        row(&format!("{name} -c 1+1, whole process"), times.get(times.len() / 2).copied().unwrap_or_default());
-    }
+        ms(times.get(times.len() / 2).copied().unwrap_or_default())
+    });
+    row(&format!("glassbox exec -c 1+1, whole process, ms | {python}"), ours, theirs);
 }
 
 async fn timed(session: &Arc<dyn Interpreter>, source: &str) -> Duration {
@@ -135,19 +126,20 @@ async fn sessions(sandbox: &Sandbox, name: &str, first: &str, rounds: usize) {
         took
     })
     .await;
-    row(&format!("open a session, {name}"), open);
+    alone(&format!("open a session, {name}, ms"), ms(open));
     let cold = median(rounds, async || {
         let session = sandbox.open().await.unwrap();
         timed(&session, first).await
     })
     .await;
-    row(&format!("its first cell (`{first}`), {name}"), cold);
+    alone(&format!("its first cell, {name}, ms"), ms(cold));
     let session = sandbox.open().await.unwrap();
     cell(&session, first).await;
-    row(&format!("a further cell, {name}"), median(rounds * 5, async || timed(&session, "y = 1").await).await);
+    let further = median(rounds * 5, async || timed(&session, "y = 1").await).await;
+    alone(&format!("a further cell, {name}, ms"), ms(further));
     cell(&session, "data = list(range(50_000))").await;
     let saved = session.snapshot().await.unwrap();
-    println!("{:<58} {:>10.2} MiB", format!("a snapshot's size, {name}"), saved.data.len() as f64 / 1048576.0);
+    alone(&format!("a snapshot's size, {name}, MiB"), saved.data.len() as f64 / 1048576.0);
     let time = async |what: &str, once: &mut dyn FnMut() -> futures::future::BoxFuture<'static, ()>| {
         let took = median(rounds, async || {
             let start = Instant::now();
@@ -155,7 +147,7 @@ async fn sessions(sandbox: &Sandbox, name: &str, first: &str, rounds: usize) {
             start.elapsed()
         })
         .await;
-        row(&format!("{what}, {name}"), took);
+        alone(&format!("{what}, {name}, ms"), ms(took));
     };
     let of = |session: &Arc<dyn Interpreter>| Arc::clone(session);
     time("snapshot", &mut || {
@@ -187,10 +179,10 @@ async fn tool_call(sandbox: &Sandbox, rounds: usize) {
     };
     let many = median(rounds, async || calls("for _ in range(500): calculator(expression='1+1')").await).await;
     let none = median(rounds, async || calls("for _ in range(500): pass").await).await;
-    row("a tool call from code, through the gate", many.saturating_sub(none) / 500);
+    alone("a tool call from code, through the gate, µs", us(many.saturating_sub(none) / 500));
     let raw = "from glassbox_guest import door\nfor _ in range(500): door(b'{}')";
     let many = median(rounds, async || timed(&session, raw).await).await;
-    row("a bare call of the door", many.saturating_sub(none) / 500);
+    alone("a bare call of the door, µs", us(many.saturating_sub(none) / 500));
 }
 
 fn kib(key: &str) -> u64 {
@@ -209,12 +201,9 @@ async fn memory(sandbox: &Sandbox, name: &str) {
             kept.push(session);
         }
         let each = |now: u64, before: u64| now.saturating_sub(before) as f64 / 1024.0 / wanted as f64;
-        println!(
-            "{:<58} {:>10.2} MiB, {:.2} MiB private",
-            format!("memory of each of {wanted} idle sessions, {name}"),
-            each(kib("Rss:"), rss),
-            each(kib("Private_Dirty:"), private)
-        );
+        let question = format!("memory of each of {wanted} idle sessions, {name}");
+        alone(&format!("{question}, MiB"), each(kib("Rss:"), rss));
+        alone(&format!("{question}, private, MiB"), each(kib("Private_Dirty:"), private));
     }
 }
 
@@ -224,14 +213,13 @@ async fn computing(sandbox: &Sandbox, python: &str) {
     let ours = suite::read(&cell(&session, suite::SOURCE).await);
     let native = Command::new(python).args(["-c", suite::SOURCE]).output().expect("python runs");
     let theirs = suite::read(&String::from_utf8_lossy(&native.stdout));
-    println!("\n{:<30} {:>12} {:>12} {:>8}", "computing, ms", "glassbox", python, "ratio");
     let mut product = 1.0_f64;
     for ((name, ours), (_, theirs)) in ours.iter().zip(&theirs) {
         product *= ours / theirs;
-        println!("{name:<30} {ours:>12.2} {theirs:>12.2} {:>8.2}", ours / theirs);
+        row(&format!("computing, {name}, ms | {python}"), *ours, *theirs);
     }
     let mean = product.powf(1.0 / ours.len().max(1) as f64);
-    println!("{:<30} {:>12} {:>12} {mean:>8.2}", "geometric mean", "", "");
+    row(&format!("computing, geometric mean of the ratios | {python}"), mean, 1.0);
 }
 
 /// Others that run Python without trusting it, where they are installed: a new session and `1 + 1` in it.
@@ -243,16 +231,15 @@ async fn peers(sandbox: &Sandbox, python: &str, rounds: usize) {
         start.elapsed()
     })
     .await;
-    println!();
-    row("new session and 1+1 in it, glassbox", fresh);
     for (name, source) in suite::PEERS {
         let program = format!(
             "{source}\nimport time, statistics\nonce()\ntimes = []\nfor _ in range({rounds}):\n    start = time.perf_counter()\n    once()\n    times.append(time.perf_counter() - start)\nprint(statistics.median(times))"
         );
         let output = Command::new(python).args(["-c", &program]).output().expect("python runs");
+        let question = format!("new session and 1+1 in it, ms | {name}");
         match String::from_utf8_lossy(&output.stdout).trim().parse::<f64>() {
-            Ok(seconds) => row(&format!("new session and 1+1 in it, {name}"), Duration::from_secs_f64(seconds)),
-            Err(_) => println!("{:<58} {:>10}", format!("new session and 1+1 in it, {name}"), "not there"),
+            Ok(seconds) => row(&question, ms(fresh), seconds * 1e3),
+            Err(_) => missing(&question, Some(ms(fresh))),
         }
     }
 }

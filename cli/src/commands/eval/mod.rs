@@ -206,13 +206,16 @@ fn part(slice: &str) -> Result<(usize, usize), CliError> {
     })
 }
 
-/// The cases that have an answer.
+/// The cases that have an answer. An error is none: they are asked again.
 fn answered(results: &Path) -> Result<HashSet<String>, CliError> {
     let text = match std::fs::read_to_string(results) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(HashSet::new()),
         read => read.map_err(|error| CliError::reading(results, error))?,
     };
-    let id = |line: &str| serde_json::from_str::<Value>(line).ok()?.get("id")?.as_str().map(str::to_owned);
+    let id = |line: &str| {
+        let answer: Value = serde_json::from_str(line).ok()?;
+        answer.get("error").is_none_or(Value::is_null).then(|| answer.get("id")?.as_str().map(str::to_owned))?
+    };
     Ok(text.lines().filter_map(id).collect())
 }
 
