@@ -27,8 +27,6 @@ CATEGORIES = (
 PROGRAMS = ("code", "humaneval")
 #: Replies of one turn of a conversation, as the leaderboard has it.
 STEPS = 20
-#: Stands where a case has no answer yet.
-UNASKED = {"error": "not asked"}
 NAME = "glassbox-eval"
 
 
@@ -314,13 +312,15 @@ def main():
 
     done = answers_of(args.out) if os.path.exists(args.out) else {}
     asked = args.category or CATEGORIES
-    cases = [done[id] for id in (args.answered or "").split(",") if id in done]
+    programs = [done[id] for id in (args.answered or "").split(",") if id in done]
+    questions = []
     left_to_ask = [category for category in asked if category not in PROGRAMS]
     checker, api = load_checker() if left_to_ask else None, Api(args)
     for category in left_to_ask:
         own = [case for part in args.slice or [(1, 0)] for case in cases_of(checker, category, part)]
-        cases += own[: args.limit]
-    left = [case for case in cases if case["category"] in left_to_ask and done.get(case["id"], UNASKED)["error"] is not None]
+        questions += own[: args.limit]
+    answered = {id for id, answer in done.items() if answer["error"] is None}
+    left = [case for case in questions if case["id"] not in answered]
     started = time.monotonic()
 
     def ask(case):
@@ -340,7 +340,7 @@ def main():
                 print(f"\r\033[K{number}/{len(left)} {result['category']} · {rest:.0f} s left", end="", file=sys.stderr)
     if sys.stderr.isatty():
         print("\r\033[K", end="", file=sys.stderr)
-    rows = summary([done[case["id"]] for case in cases])
+    rows = summary(programs + [done[case["id"]] for case in questions])
     other = summary(answers_of(args.compare).values()) if args.compare else None
     if args.json:
         print(json.dumps({"model": args.model, "categories": rows, "other": other}, ensure_ascii=False))

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
-use glassbox_bench::{alone, begin, missing, ms, only_asked, rounds, row, us};
+use glassbox_bench::{alone, begin, missing, ms, only_asked, rounds, row};
 use glassbox_sandbox::wasm::{Image, Sandbox};
 use glassbox_sandbox::{Backend, CellEvent, ExecuteRequest, Execution, HostTools, Interpreter, Limits, Output};
 use glassbox_tools::{AutoApprover, Gate, Limits as GateLimits, Registry, builtin, tools};
@@ -43,15 +43,14 @@ async fn cell(session: &Arc<dyn Interpreter>, source: &str) -> String {
     run(session, ExecuteRequest::new(source)).await
 }
 
-/// The median of `rounds` times, after one that is not counted.
-async fn median(rounds: usize, mut once: impl AsyncFnMut() -> Duration) -> Duration {
+/// The median of `rounds` times in milliseconds, after one that is not counted.
+async fn median(rounds: usize, mut once: impl AsyncFnMut() -> Duration) -> f64 {
     once().await;
     let mut times = Vec::new();
     for _ in 0..rounds {
-        times.push(once().await);
+        times.push(ms(once().await));
     }
-    times.sort_unstable();
-    times.get(times.len() / 2).copied().unwrap_or_default()
+    glassbox_bench::median(&mut times)
 }
 
 fn sandbox(image: Image) -> Sandbox {
@@ -78,7 +77,7 @@ async fn main() {
     sessions(&scientific, "scientific", "import numpy, pandas, matplotlib.pyplot, sympy", rounds).await;
     let plot = "import matplotlib.pyplot as plt\nplt.plot([1, 3, 2])\nplt.title('x')";
     let session = scientific.open().await.unwrap();
-    alone("a plot as PNG, scientific, ms", ms(median(rounds.min(5), async || timed(&session, plot).await).await));
+    alone("a plot as PNG, scientific, ms", median(rounds.min(5), async || timed(&session, plot).await).await);
     tool_call(&bare, rounds).await;
     memory(&bare, "bare").await;
     memory(&scientific, "scientific").await;
@@ -97,17 +96,14 @@ fn starts(python: &str, rounds: usize) {
     let ends = |program: &mut Command| {
         let start = Instant::now();
         assert!(program.output().expect("the program starts").status.success());
-        start.elapsed()
+        ms(start.elapsed())
     };
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for _ in 0..=rounds {
         ours.push(ends(Command::new(&command).args(["exec", "-c", "1 + 1"])));
         theirs.push(ends(Command::new(python).args(["-c", "1 + 1"])));
     }
-    let [ours, theirs] = [&mut ours, &mut theirs].map(|times| {
-        times.sort_unstable();
-        ms(times.get(times.len() / 2).copied().unwrap_or_default())
-    });
+    let [ours, theirs] = [ours, theirs].map(|mut times| glassbox_bench::median(&mut times));
     row(&format!("glassbox exec -c 1+1, whole process, ms | {python}"), ours, theirs);
 }
 
@@ -126,17 +122,17 @@ async fn sessions(sandbox: &Sandbox, name: &str, first: &str, rounds: usize) {
         took
     })
     .await;
-    alone(&format!("open a session, {name}, ms"), ms(open));
+    alone(&format!("open a session, {name}, ms"), open);
     let cold = median(rounds, async || {
         let session = sandbox.open().await.unwrap();
         timed(&session, first).await
     })
     .await;
-    alone(&format!("its first cell, {name}, ms"), ms(cold));
+    alone(&format!("its first cell, {name}, ms"), cold);
     let session = sandbox.open().await.unwrap();
     cell(&session, first).await;
     let further = median(rounds * 5, async || timed(&session, "y = 1").await).await;
-    alone(&format!("a further cell, {name}, ms"), ms(further));
+    alone(&format!("a further cell, {name}, ms"), further);
     cell(&session, "data = list(range(50_000))").await;
     let saved = session.snapshot().await.unwrap();
     alone(&format!("a snapshot's size, {name}, MiB"), saved.data.len() as f64 / 1048576.0);
@@ -147,7 +143,7 @@ async fn sessions(sandbox: &Sandbox, name: &str, first: &str, rounds: usize) {
             start.elapsed()
         })
         .await;
-        alone(&format!("{what}, {name}, ms"), ms(took));
+        alone(&format!("{what}, {name}, ms"), took);
     };
     let of = |session: &Arc<dyn Interpreter>| Arc::clone(session);
     time("snapshot", &mut || {
@@ -179,10 +175,10 @@ async fn tool_call(sandbox: &Sandbox, rounds: usize) {
     };
     let many = median(rounds, async || calls("for _ in range(500): calculator(expression='1+1')").await).await;
     let none = median(rounds, async || calls("for _ in range(500): pass").await).await;
-    alone("a tool call from code, through the gate, µs", us(many.saturating_sub(none) / 500));
+    alone("a tool call from code, through the gate, µs", (many - none).max(0.0) / 500.0 * 1e3);
     let raw = "from glassbox_guest import door\nfor _ in range(500): door(b'{}')";
     let many = median(rounds, async || timed(&session, raw).await).await;
-    alone("a bare call of the door, µs", us(many.saturating_sub(none) / 500));
+    alone("a bare call of the door, µs", (many - none).max(0.0) / 500.0 * 1e3);
 }
 
 fn kib(key: &str) -> u64 {
@@ -219,7 +215,7 @@ async fn computing(sandbox: &Sandbox, python: &str) {
         row(&format!("computing, {name}, ms | {python}"), *ours, *theirs);
     }
     let mean = product.powf(1.0 / ours.len().max(1) as f64);
-    row(&format!("computing, geometric mean of the ratios | {python}"), mean, 1.0);
+    alone(&format!("computing, geometric mean of the ratios to {python}"), mean);
 }
 
 /// Others that run Python without trusting it, where they are installed: a new session and `1 + 1` in it.
@@ -238,8 +234,8 @@ async fn peers(sandbox: &Sandbox, python: &str, rounds: usize) {
         let output = Command::new(python).args(["-c", &program]).output().expect("python runs");
         let question = format!("new session and 1+1 in it, ms | {name}");
         match String::from_utf8_lossy(&output.stdout).trim().parse::<f64>() {
-            Ok(seconds) => row(&question, ms(fresh), seconds * 1e3),
-            Err(_) => missing(&question, Some(ms(fresh))),
+            Ok(seconds) => row(&question, fresh, seconds * 1e3),
+            Err(_) => missing(&question, Some(fresh)),
         }
     }
 }
