@@ -50,7 +50,9 @@ pub enum Output {
         /// The text.
         text: String,
     },
-    /// Text on standard error.
+    /// Text on standard error. In the sandbox it comes in its place between the lines of [`Output::Stdout`]. A Jupyter
+    /// kernel keeps the two streams in buffers of their own and sends each when it likes, so that there only the order
+    /// within a stream, and of both to what is displayed, is certain.
     Stderr {
         /// The text.
         text: String,

@@ -9,3 +9,4 @@ mod suite;
 use backends::wasm;
 
 behaves!(wasm);
+behaves!(wasm, cells as streams: [printed_lines_and_errors_keep_their_order]);

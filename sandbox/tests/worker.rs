@@ -30,6 +30,7 @@ fn worker(limits: Limits, sessions: usize) -> Worker {
 }
 
 behaves!(backend);
+behaves!(backend, cells as streams: [printed_lines_and_errors_keep_their_order]);
 
 /// As `kill -9`.
 fn kill(pid: u32) {

@@ -12,13 +12,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::{ask, collect, prints, run, works};
 
-pub async fn outputs_come_in_the_order_in_which_they_were_made(backend: impl AsyncFn(Limits) -> Arc<dyn Backend>) {
+/// All that a cell gives out, in order, each on a line of its own.
+async fn told(backend: impl AsyncFn(Limits) -> Arc<dyn Backend>, source: &str) -> String {
     let session = backend(Limits::default()).await.open().await.unwrap();
-    let source = "import sys\nprint('one')\nprint('two', file=sys.stderr)\ndisplay('three')\nprint('four')\n5";
     let ran = run(&session, source).await;
     assert_eq!(ran.execution, Execution::Ok, "{:?}", ran.outputs);
-    let said: String = ran
-        .outputs
+    ran.outputs
         .iter()
         .map(|output| match output {
             // A line and its end may come apart where the machine is busy.
@@ -27,9 +26,25 @@ pub async fn outputs_come_in_the_order_in_which_they_were_made(backend: impl Asy
             Output::Result { data } => format!("result {}\n", data.plain().unwrap_or_default()),
             other => panic!("{other:?}"),
         })
-        .collect();
-    assert_eq!((ran.stdout().as_str(), ran.stderr().as_str()), ("one\nfour\n", "two\n"));
-    assert_eq!(said, "one\ntwo\ndisplay 'three'\nfour\nresult 5\n");
+        .collect()
+}
+
+pub async fn outputs_come_in_the_order_in_which_they_were_made(backend: impl AsyncFn(Limits) -> Arc<dyn Backend>) {
+    let source =
+        "import sys\nprint('one')\ndisplay('two')\nprint('three', file=sys.stderr)\ndisplay('four')\nprint('five')\n6";
+    assert_eq!(told(backend, source).await, "one\ndisplay 'two'\nthree\ndisplay 'four'\nfive\nresult 6\n");
+}
+
+/// Not of kernels: see [`Output::Stderr`].
+pub async fn printed_lines_and_errors_keep_their_order(backend: impl AsyncFn(Limits) -> Arc<dyn Backend>) {
+    let source = "import sys\nfor i in range(3):\n    print('out', i)\n    print('err', i, file=sys.stderr)";
+    assert_eq!(told(backend, source).await, "out 0\nerr 0\nout 1\nerr 1\nout 2\nerr 2\n");
+}
+
+pub async fn standard_output_and_errors_are_told_apart(backend: impl AsyncFn(Limits) -> Arc<dyn Backend>) {
+    let session = backend(Limits::default()).await.open().await.unwrap();
+    let ran = run(&session, "import sys\nprint('one')\nprint('two', file=sys.stderr)\nprint('three')").await;
+    assert_eq!((ran.stdout().as_str(), ran.stderr().as_str()), ("one\nthree\n", "two\n"));
 }
 
 pub async fn outputs_come_while_the_cell_runs(backend: impl AsyncFn(Limits) -> Arc<dyn Backend>) {

@@ -150,6 +150,7 @@ macro_rules! behaves {
     ($backend:ident, but_for_links) => {
         behaves!($backend, cells: [
             outputs_come_in_the_order_in_which_they_were_made,
+            standard_output_and_errors_are_told_apart,
             outputs_come_while_the_cell_runs,
             variables_stay_from_cell_to_cell,
             an_exception_has_its_name_its_message_and_the_line_of_the_cell,
