@@ -18,7 +18,7 @@ use futures::{FutureExt, StreamExt, stream};
 
 use crate::{
     ChatModel, DeltaStream, ModelError, ModelInfo, ModelLoad, Request, TextModel,
-    dialect::{self, Dialect, Grammar, Hesitation, OutputParser, Persistence},
+    dialect::{self, Dialect, Grammar, Hesitation, Maker, OutputParser, Persistence, Prior},
     engine::{Engine, EngineOptions, LlamaVocab},
     off_thread::off_thread,
     trace::{self, Operation},
@@ -182,6 +182,7 @@ struct Prepared {
     grammar: Option<Grammar>,
     hesitation: Option<Hesitation>,
     persistence: Option<Persistence>,
+    prior: Option<Maker<dyn Prior>>,
     parser: Box<dyn OutputParser>,
     stop_tokens: Vec<u32>,
     request: Request,
@@ -199,8 +200,9 @@ impl Inner {
         let parser = self.dialect.parser(&request);
         let hesitation = self.dialect.hesitation(&request)?;
         let persistence = self.dialect.persistence(&request);
+        let prior = self.dialect.prior(&request);
         let stop_tokens = self.dialect.stop_tokens();
-        Ok(Prepared { prompt, grammar, hesitation, persistence, parser, stop_tokens, request })
+        Ok(Prepared { prompt, grammar, hesitation, persistence, prior, parser, stop_tokens, request })
     }
 }
 

@@ -331,7 +331,7 @@ fn a_call_is_judged_by_how_likely_its_values_are() {
     let ends = [("\"}", 1.0), ("}", 0.1), ("]\n```", 0.1)];
     let judged = |value: &[(&str, f32)]| {
         let mut judge = generic(None).hesitation(&Request { tools: vec![track()], ..Request::default() }).unwrap();
-        let mut judge = judge.as_mut().unwrap().judge.unwrap()();
+        let mut judge = judge.as_mut().unwrap().judge.take().unwrap().make();
         for (text, likely) in tokens.iter().chain(value).chain(&ends) {
             judge.hear(text.as_bytes(), *likely);
         }
@@ -343,7 +343,7 @@ fn a_call_is_judged_by_how_likely_its_values_are() {
     // A value that goes on and on is not waited for, and characters may be cut.
     assert_eq!(judged(&[("x", 0.2); 60]), Some(false));
     let mut cut = generic(None).hesitation(&Request { tools: vec![track()], ..Request::default() }).unwrap();
-    let mut judge = cut.as_mut().unwrap().judge.unwrap()();
+    let mut judge = cut.as_mut().unwrap().judge.take().unwrap().make();
     judge.hear("[{\"name\": \"track\", \"arguments\": {\"symbol\": \"".as_bytes(), 1.0);
     for byte in "股票".as_bytes().chunks(1) {
         judge.hear(byte, 0.99);
@@ -352,11 +352,52 @@ fn a_call_is_judged_by_how_likely_its_values_are() {
 }
 
 #[test]
+fn the_more_of_the_users_words_speak_for_a_tool_the_less_a_call_of_it_is_doubted() {
+    let asked = |text: &str| {
+        let request = Request { tools: vec![track()], messages: vec![Message::user(text)], ..Request::default() };
+        let hesitation = generic(None).hesitation(&request).unwrap().unwrap();
+        let judged = [0.65, 0.75, 0.85, 0.95].map(|likely| {
+            let mut judge = hesitation.judge.as_ref().unwrap().make();
+            judge.hear(b"[{\"name\": \"track\", \"arguments\": {\"symbol\": ", 1.0);
+            judge.hear(b"10111", likely);
+            judge.hear(b"}}", 1.0);
+            judge.is_sure(false).unwrap()
+        });
+        (hesitation.least, judged)
+    };
+    let (much, little, nothing) = (asked("Track this symbol"), asked("股票"), asked("Who is the king of the hill?"));
+    assert!(much.0 < little.0 && little.0 < nothing.0, "{much:?} {little:?} {nothing:?}");
+    assert_eq!(much.1, [false, true, true, true]);
+    assert_eq!(little.1, [false, false, true, true]);
+    assert_eq!(nothing.1, [false, false, false, true]);
+}
+
+#[test]
+fn between_tools_the_users_words_have_a_say_until_one_was_called() {
+    let tools = || vec![track(), ToolSpec::new("get_weather", "What the weather is like in a city")];
+    let messages = || vec![Message::user("What is the weather like?")];
+    let request = || Request { tools: tools(), messages: messages(), ..Request::default() };
+    let at_a_name = |request: Request| {
+        let mut prior = generic(None).prior(&request).unwrap().make();
+        prior.hear(b"```json\n[{\"name\": \"");
+        prior
+    };
+    let prior = at_a_name(request());
+    assert!(prior.minds() && prior.lean(b"tr") < prior.lean(b"get"));
+    assert!(!at_a_name(Request { tools: vec![track()], ..request() }).minds());
+    let call = ToolCall::new("1", "get_weather", json!({}));
+    let answered = [messages(), vec![Message::observation(&call, "It rains.")]].concat();
+    assert!(!at_a_name(Request { messages: answered, ..request() }).minds());
+    assert!(generic(None).prior(&Request { tools: Vec::new(), ..request() }).is_none());
+    assert!(qwen().prior(&request()).is_none());
+}
+
+#[test]
 fn a_list_of_calls_goes_on_where_there_may_be_several() {
     let offered = || Request { tools: vec![track()], parallel_calls: true, ..Request::default() };
     let persistence = generic(None).persistence(&offered()).unwrap();
     assert!((0.0..1.0).contains(&persistence.least), "{persistence:?}");
-    let mut list = (persistence.list)();
+    let mut list = persistence.list.make();
     list.hear("```json\n[{\"name\": \"track\", \"arguments\": {\"symbol\": \"1".as_bytes());
     assert_eq!(
         (list.after(b"\"}},"), list.after(b"\"}}]"), list.after(b"01")),

@@ -14,8 +14,8 @@ use std::collections::HashSet;
 
 use engine::{Reply, chat, collect, holds_nothing_else, never, options, request};
 use glassbox_model::{
-    FinishReason, Request,
-    dialect::{self, Grammar, Judge, Persistence},
+    FinishReason, Message, Request,
+    dialect::{self, Grammar, Judge, Maker, Persistence},
     engine::{Engine, GenerateRequest},
 };
 use glassbox_tools::ToolSpec;
@@ -48,7 +48,9 @@ impl Asked {
         let vocab = engine.vocab();
         let prompt = chat(&*vocab, "You call tools.", "Take the number 3.");
         let dialect = dialect::by_name("generic", &*vocab, engine.metadata()).unwrap().dialect;
-        let offered = Request { tools: vec![ToolSpec::new("take", "")], parallel_calls: true, ..Request::default() };
+        let messages = vec![Message::user("Take 0, 1, 2, 3, 4, 5, 6, 7, 8 and 9.")];
+        let offered =
+            Request { tools: vec![ToolSpec::new("take", "")], messages, parallel_calls: true, ..Request::default() };
         let list = dialect.persistence(&offered).expect("lists of calls are its form");
         Self { engine, prompt, list }
     }
@@ -62,7 +64,7 @@ impl Asked {
     }
 
     async fn reply(&self, least: f32, judge: fn() -> Box<dyn Judge>) -> Reply {
-        let persistence = Persistence { least, judge, ..self.list.clone() };
+        let persistence = Persistence { least, judge: Maker::new(judge), ..self.list.clone() };
         collect(self.engine.generate(self.request(Some(persistence)))).await.unwrap()
     }
 

@@ -4,17 +4,23 @@ use serde_json::{Value, json};
 
 use super::chat::{Chat, Form, Turn, own_line};
 use super::grammar::json_reply::{self, Style};
-use super::json_calls::{Options, Parser, Settings, call_list, judge, judge_another};
+use super::json_calls::{Options, Parser, Settings, Spoken, Support, call_list, judge, judge_another, prior};
 use super::reply::INTERPRETER;
-use super::{Dialect, DialectError, Grammar, Hesitation, OutputParser, Persistence, Piece, fence, order, pyjson};
+use super::{
+    Dialect, DialectError, Grammar, Hesitation, Maker, OutputParser, Persistence, Piece, Prior, fence, order, pyjson,
+};
 use crate::{AssistantPart, Metadata, ReplyFormat, Request, ToolChoice, Vocab};
 
 /// The key under which the system prompt asks for arguments.
 const ARGUMENTS: &str = "arguments";
 
-/// How likely the beginning of a call must be: likelier than anything else together. That of a call that no tool fits is so for
-/// half of such questions; the judge has the rest (`docs/evals.md`).
-const LIKELY: f32 = 0.5;
+/// How likely the beginning of a call must be. That of a call that no tool fits is so for half of such questions; the judge has
+/// the rest (`docs/evals.md`).
+const LIKELY: f32 = 0.4;
+
+/// How likely it must be where several of the user's words speak for a tool, and where none speaks for any.
+const SPOKEN: f32 = 0.25;
+const UNSPOKEN: f32 = 0.65;
 
 /// How likely another call must be for a list to go on (`docs/evals.md`).
 const ANOTHER: f32 = 0.1;
@@ -209,16 +215,26 @@ impl Dialect for Generic {
             return Ok(None);
         }
         let words = Request { tools: request.tools.clone(), tool_choice: ToolChoice::Answer, ..Request::default() };
+        let support = Support::of(request);
+        let least = match support.most() {
+            Spoken::Nothing => UNSPOKEN,
+            Spoken::Little => LIKELY,
+            Spoken::Much => SPOKEN,
+        };
         Ok(Some(Hesitation {
             openers: ["`", "{", "[", "<tool_call>"].map(str::to_owned).into(),
-            least: LIKELY,
-            judge: Some(judge),
+            least,
+            judge: Some(Maker::new(move || judge(&support))),
             instead: self.grammar(&words)?,
         }))
     }
 
     fn persistence(&self, request: &Request) -> Option<Persistence> {
         let asked = !request.tools.is_empty() && request.parallel_calls;
-        asked.then_some(Persistence { least: ANOTHER, list: call_list, judge: judge_another })
+        asked.then(|| Persistence { least: ANOTHER, list: call_list(request), judge: Maker::new(judge_another) })
+    }
+
+    fn prior(&self, request: &Request) -> Option<Maker<dyn Prior>> {
+        (!request.tools.is_empty()).then(|| prior(request))
     }
 }

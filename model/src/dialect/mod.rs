@@ -14,6 +14,7 @@ mod chat;
 mod fence;
 mod grammar;
 mod json_calls;
+mod maker;
 mod order;
 pub(crate) mod pyjson;
 mod reply;
@@ -26,6 +27,7 @@ pub use detect::{NAMES, by_name, detect};
 pub use generic::Generic;
 pub use glm4::Glm4;
 pub use hermes::Hermes;
+pub use maker::Maker;
 
 use crate::{Delta, Request, Vocab};
 
@@ -61,14 +63,14 @@ pub struct Grammar {
 /// likely it finds that is the better judge.
 #[derive(Debug, Clone)]
 pub struct Hesitation {
-    /// What a call begins with. A reply may begin with a token whose text begins so only where all such tokens together
-    /// are at least `least` likely; else it begins with something else.
+    /// What a call begins with. A reply begins with a token whose text begins so where all such tokens together are at least
+    /// `least` likely; else it begins with something else.
     pub openers: Vec<String>,
     /// A probability, from 0 to 1, by the model alone: before penalties, temperature and grammar.
     pub least: f32,
     /// Makes who judges the call itself. Until it has judged nothing of the reply is told, and where it finds the model unsure
     /// the reply begins anew with something else. `None` holds nothing back.
-    pub judge: Option<fn() -> Box<dyn Judge>>,
+    pub judge: Option<Maker<dyn Judge>>,
     /// What a reply must follow that begins with something else, in place of the dialect's grammar: calls that a model makes
     /// after all, it makes too often.
     pub instead: Option<Grammar>,
@@ -85,17 +87,19 @@ pub trait Judge: Send {
 }
 
 /// How readily a list of calls goes on. A small model ends it after the first call, though it finds more of them likely where
-/// the request asks for several things, and hardly ever where it asks for one.
+/// the request asks for several things, and hardly ever where it asks for one; where it goes on by itself, it may do so to try
+/// out every tool.
 #[derive(Debug, Clone)]
 pub struct Persistence {
     /// Where a call has been written, another follows if that is at least so likely, from 0 to 1: among what the grammar allows
     /// behind a call, by the model alone.
     pub least: f32,
-    /// Makes who follows the list.
-    pub list: fn() -> Box<dyn CallList>,
-    /// Makes who judges each call that is there only because of this. Until it has judged nothing of the call is told; where it
-    /// finds the model unsure, or the call is one that was made before, it is taken back, and the list ends.
-    pub judge: fn() -> Box<dyn Judge>,
+    /// Makes who follows the list. Until it knows the grounds of a call that is not the first nothing of the call is told; where
+    /// they do not suffice it is taken back, and the list ends.
+    pub list: Maker<dyn CallList>,
+    /// Makes who judges each call that is there only because of `least`. Where it finds the model unsure the call is taken
+    /// back, too.
+    pub judge: Maker<dyn Judge>,
 }
 
 /// What follows a call in a list.
@@ -109,6 +113,17 @@ pub enum Follows {
     Open,
 }
 
+/// What speaks for a call beside those before it, from the least to the most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Grounds {
+    /// Nothing: it is one of them again, or of a tool that is no better an answer to what the user said than theirs.
+    None,
+    /// Only that the model wants it.
+    Model,
+    /// What the user said.
+    User,
+}
+
 /// Follows a reply that may be a list of calls.
 pub trait CallList: Send {
     /// Takes the next token's text, which may be a part of a character.
@@ -120,8 +135,20 @@ pub trait CallList: Send {
     /// How many calls have begun.
     fn calls(&self) -> usize;
 
-    /// Whether the call with this number, counted from 0, is the same as one before it; `None` where that is not known yet.
-    fn repeats(&self, number: usize) -> Option<bool>;
+    /// What speaks for the call with this number, counted from 0, beside those before it; `None` where that is not known yet.
+    fn grounds(&self, number: usize) -> Option<Grounds>;
+}
+
+/// Makes one call likelier than another, whatever the model finds.
+pub trait Prior: Send {
+    /// Takes the next token's text, which may be a part of a character.
+    fn hear(&mut self, text: &[u8]);
+
+    /// True where it has a say in what the next token is.
+    fn minds(&self) -> bool;
+
+    /// The natural logarithm of the factor by which it is less likely that `text` is next; at most 0.
+    fn lean(&self, text: &[u8]) -> f32;
 }
 
 /// Why a conversation cannot be rendered, or a grammar not be written.
@@ -212,6 +239,11 @@ pub trait Dialect: Send + Sync {
     /// As [`Dialect::grammar`].
     fn hesitation(&self, _request: &Request) -> Result<Option<Hesitation>, DialectError> {
         Ok(None)
+    }
+
+    /// Which calls are likelier than others, whatever the model finds; `None` where its choice stands as it is.
+    fn prior(&self, _request: &Request) -> Option<Maker<dyn Prior>> {
+        None
     }
 
     /// How readily a list of calls goes on; `None` where the model's choice stands as it is.

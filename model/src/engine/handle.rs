@@ -22,6 +22,7 @@ use super::{
     constraint::Constraints,
     gauges::Gauges,
     hesitation::Openers,
+    leaning::Leaning,
     load,
     options::EngineOptions,
     persistence::Persisting,
@@ -33,7 +34,7 @@ use super::{
 };
 use crate::{
     AdapterChoice, FinishReason, Metadata, ModelError, ModelLoad, Sampling, Timings, Usage, Vocab,
-    dialect::{Grammar, Hesitation, Persistence},
+    dialect::{Grammar, Hesitation, Maker, Persistence, Prior},
     off_thread::off_thread,
 };
 
@@ -79,6 +80,8 @@ pub struct GenerateRequest {
     pub hesitation: Option<Hesitation>,
     /// How readily a list of calls goes on. Only where there is a `constraint`.
     pub persistence: Option<Persistence>,
+    /// Which calls are likelier than others. Only where there is a `constraint`.
+    pub prior: Option<Maker<dyn Prior>>,
     /// Sends an [`EngineEvent::Sure`] before each token that a grammar allowed beside others; not where `hesitation` has the
     /// reply begin with something else than a call.
     pub how_sure: bool,
@@ -297,6 +300,7 @@ impl Engine {
             }),
             weighing: None,
             persisting: request.persistence.map(|persistence| Persisting::new(&persistence, &inner.vocab)),
+            leaning: request.prior.map(|prior| Leaning::new(&prior, &inner.vocab)),
             held: Vec::new(),
             sampler,
             stops,

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::{session::Hold, vocab::LlamaVocab};
 use crate::{
     Vocab,
-    dialect::{Hesitation, Judge},
+    dialect::{Hesitation, Judge, Maker},
 };
 
 /// Sets of tokens that are kept; a model has one dialect, and that asks for one.
@@ -32,7 +32,7 @@ impl Openers {
             ids
         });
         let threshold = Threshold { openers, least: hesitation.least };
-        Doubt { threshold, judge: hesitation.judge, vocab: Arc::clone(vocab) }
+        Doubt { threshold, judge: hesitation.judge.clone(), vocab: Arc::clone(vocab) }
     }
 }
 
@@ -45,7 +45,7 @@ fn opens(vocab: &dyn Vocab, id: u32, openers: &[String]) -> bool {
 /// The doubt about one reply.
 pub(crate) struct Doubt {
     threshold: Threshold,
-    pub(crate) judge: Option<fn() -> Box<dyn Judge>>,
+    pub(crate) judge: Option<Maker<dyn Judge>>,
     vocab: Arc<LlamaVocab>,
 }
 
@@ -67,8 +67,8 @@ struct Threshold {
 pub(crate) enum Verdict {
     /// No call.
     Words(Vec<f32>),
-    /// A call.
-    Call(Vec<f32>),
+    /// A call: the logits without all other tokens, and those without a call.
+    Call(Vec<f32>, Vec<f32>),
     /// A call, as nothing else is left.
     OnlyCall,
 }
@@ -84,12 +84,13 @@ impl Threshold {
             return Verdict::OnlyCall;
         }
         let mut rest = logits.to_vec();
+        let mut only = vec![f32::NEG_INFINITY; logits.len()];
         for id in self.openers.iter() {
-            if let Some(logit) = rest.get_mut(*id as usize) {
-                *logit = f32::NEG_INFINITY;
+            if let (Some(logit), Some(call)) = (rest.get_mut(*id as usize), only.get_mut(*id as usize)) {
+                *call = std::mem::replace(logit, f32::NEG_INFINITY);
             }
         }
-        if calls >= f64::from(self.least) * all { Verdict::Call(rest) } else { Verdict::Words(rest) }
+        if calls >= f64::from(self.least) * all { Verdict::Call(only, rest) } else { Verdict::Words(rest) }
     }
 }
 
@@ -104,8 +105,8 @@ pub(crate) struct Weighing {
 }
 
 impl Weighing {
-    pub(crate) fn new(doubt: &Doubt, judge: fn() -> Box<dyn Judge>, rest: Vec<f32>, instead: Hold) -> Self {
-        Self { judge: judge(), vocab: Arc::clone(&doubt.vocab), rest, instead }
+    pub(crate) fn new(doubt: &Doubt, judge: &Maker<dyn Judge>, rest: Vec<f32>, instead: Hold) -> Self {
+        Self { judge: judge.make(), vocab: Arc::clone(&doubt.vocab), rest, instead }
     }
 
     /// Takes note of a token, and of how likely it was.
@@ -132,7 +133,9 @@ mod tests {
         // 1/2, 1/4, 1/8, 1/8.
         let logits = [3.0, 2.0, 1.0, 1.0].map(|power: f32| power * 2.0f32.ln());
         let rest = vec![logits[0], f32::NEG_INFINITY, logits[2], f32::NEG_INFINITY];
-        assert_eq!(verdict(0.37, &logits), Verdict::Call(rest.clone()));
+        let never = f32::NEG_INFINITY;
+        let only = vec![never, logits[1], never, logits[3]];
+        assert_eq!(verdict(0.37, &logits), Verdict::Call(only, rest.clone()));
         assert_eq!(verdict(0.38, &logits), Verdict::Words(rest));
     }
 

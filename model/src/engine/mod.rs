@@ -23,6 +23,7 @@ mod gauges;
 mod handle;
 mod hesitation;
 mod kv;
+mod leaning;
 mod load;
 mod logprobs;
 mod memory;

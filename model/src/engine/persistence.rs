@@ -7,7 +7,7 @@ use toktrie::SimpleVob;
 use super::vocab::LlamaVocab;
 use crate::{
     Vocab,
-    dialect::{CallList, Follows, Judge, Persistence},
+    dialect::{CallList, Follows, Grounds, Judge, Maker, Persistence},
 };
 
 /// Tokens less likely than the likeliest by this much, as a logarithm, say nothing of what follows.
@@ -17,7 +17,7 @@ const NOTHING: f32 = -12.0;
 pub(crate) struct Persisting {
     list: Box<dyn CallList>,
     least: f32,
-    judge: fn() -> Box<dyn Judge>,
+    judge: Maker<dyn Judge>,
     vocab: Arc<LlamaVocab>,
     venture: Option<Venture>,
     /// The list has more calls than the model had given it by itself.
@@ -28,7 +28,8 @@ pub(crate) struct Persisting {
 struct Venture {
     /// Its number in the list.
     call: usize,
-    judge: Box<dyn Judge>,
+    /// Of one that the model had not made by itself.
+    judge: Option<Box<dyn Judge>>,
     /// What is done where it does not.
     retreat: Retreat,
 }
@@ -46,27 +47,23 @@ pub(crate) struct Retreat {
 
 impl Persisting {
     pub(crate) fn new(persistence: &Persistence, vocab: &Arc<LlamaVocab>) -> Self {
-        let Persistence { least, list, judge } = *persistence;
-        Self { list: list(), least, judge, vocab: Arc::clone(vocab), venture: None, prolonged: false }
+        let Persistence { least, list, judge } = persistence;
+        let (list, judge) = (list.make(), judge.clone());
+        Self { list, least: *least, judge, vocab: Arc::clone(vocab), venture: None, prolonged: false }
     }
 
     /// Takes note of a token that was written, and of how likely it was.
     pub(crate) fn hear(&mut self, token: u32, likely: f32) {
         let text = self.vocab.piece(token);
         self.list.hear(&text);
-        if let Some(venture) = &mut self.venture {
-            venture.judge.hear(&text, likely);
+        if let Some(judge) = self.venture.as_mut().and_then(|venture| venture.judge.as_mut()) {
+            judge.hear(&text, likely);
         }
     }
 
-    /// True where `token` would say what follows a call, and that is not for the model alone to say.
+    /// True where `token` would say what follows a call, which is not for the model alone to say.
     pub(crate) fn minds(&self, token: u32) -> bool {
-        self.venture.is_none()
-            && match self.list.after(&self.vocab.piece(token)) {
-                Some(Follows::End | Follows::Open) => true,
-                Some(Follows::Call) => self.prolonged,
-                None => false,
-            }
+        self.venture.is_none() && self.list.after(&self.vocab.piece(token)).is_some()
     }
 
     /// The tokens, of those that `mask` allows, with which another call follows that is ventured in place of `chosen`; `None`
@@ -86,7 +83,10 @@ impl Persisting {
         }
         let instead = if goes_on { end? } else { chosen };
         let retreat = Retreat { tokens, held, instead };
-        self.venture = Some(Venture { call: self.list.calls(), judge: (self.judge)(), retreat });
+        // Behind a call that the model had not made by itself none is its own.
+        let own = goes_on && !self.prolonged;
+        let judge = (!own).then(|| self.judge.make());
+        self.venture = Some(Venture { call: self.list.calls(), judge, retreat });
         Some(calls)
     }
 
@@ -104,13 +104,16 @@ impl Persisting {
     /// `over`: no more comes.
     pub(crate) fn outcome(&mut self, over: bool) -> Option<Result<(), Retreat>> {
         let Venture { call, judge, retreat } = self.venture.as_ref()?;
-        let stays = match self.list.repeats(*call) {
-            Some(true) => false,
-            _ => judge.is_sure(over)?,
+        let stays = match (self.list.grounds(*call), judge) {
+            (None, _) if !over => return None,
+            (Some(Grounds::None), _) | (Some(Grounds::Model), Some(_)) => false,
+            (_, Some(judge)) => judge.is_sure(over)?,
+            (_, None) => true,
         };
+        let own = judge.is_none();
         let outcome = if stays { Ok(()) } else { Err(*retreat) };
         self.venture = None;
-        self.prolonged = true;
+        self.prolonged |= !own;
         Some(outcome)
     }
 }

@@ -18,6 +18,7 @@ use super::{
     constraint::Constraint,
     handle::EngineEvent,
     hesitation::{Doubt, Verdict, Weighing},
+    leaning::Leaning,
     logprobs::{Logprobs, logprobs, surest},
     persistence::{Persisting, Retreat},
     sampler::Sampler,
@@ -97,6 +98,8 @@ pub(crate) struct Session {
     pub(crate) weighing: Option<Weighing>,
     /// Follows a reply that may be a list of calls.
     pub(crate) persisting: Option<Persisting>,
+    /// Makes one call likelier than another.
+    pub(crate) leaning: Option<Leaning>,
     /// Events that wait until it is known that what they tell will stay.
     pub(crate) held: Vec<EngineEvent>,
     pub(crate) sampler: Sampler,
@@ -178,13 +181,13 @@ impl Session {
         self.held.clear();
         self.tokens.truncate(self.prompt);
         self.answer_in_words(instead);
-        Ok(self.write_one(&rest, limit)?.map_or(Step::Back(self.prompt), Step::End))
+        Ok(self.write_one(&rest, &rest, limit)?.map_or(Step::Back(self.prompt), Step::End))
     }
 
     /// The call that the list went on with is no good: something else comes in its place, and the list is not made to go on again.
     fn retreat(&mut self, retreat: Retreat, limit: usize) -> Result<Step, ModelError> {
         let Retreat { tokens, held, instead } = retreat;
-        self.persisting = None;
+        (self.persisting, self.leaning) = (None, None);
         self.held.truncate(held);
         if let Hold::Ready(constraint) = &mut self.hold {
             constraint.take_back(self.tokens.len().saturating_sub(tokens))?;
@@ -214,16 +217,16 @@ impl Session {
                 return Ok(None);
             }
         }
-        let Some((doubt, instead)) = self.doubt.take() else { return self.write_one(logits, limit) };
+        let Some((doubt, instead)) = self.doubt.take() else { return self.write_one(logits, logits, limit) };
         match doubt.verdict(logits) {
-            Verdict::OnlyCall => self.write_one(logits, limit),
+            Verdict::OnlyCall => self.write_one(logits, logits, limit),
             Verdict::Words(rest) => {
                 self.answer_in_words(instead);
-                self.write_one(&rest, limit)
+                self.write_one(&rest, logits, limit)
             }
-            Verdict::Call(rest) => {
-                self.weighing = doubt.judge.map(|judge| Weighing::new(&doubt, judge, rest, instead));
-                self.write_one(logits, limit)
+            Verdict::Call(only, rest) => {
+                self.weighing = doubt.judge.as_ref().map(|judge| Weighing::new(&doubt, judge, rest, instead));
+                self.write_one(&only, logits, limit)
             }
         }
     }
@@ -233,12 +236,12 @@ impl Session {
     fn answer_in_words(&mut self, instead: Hold) {
         self.hold = instead;
         self.how_sure = false;
-        self.persisting = None;
+        (self.persisting, self.leaning) = (None, None);
     }
 
-    /// Chooses a token, and writes it and what the grammar forces after it.
-    fn write_one(&mut self, logits: &[f32], limit: usize) -> Result<Option<FinishReason>, ModelError> {
-        let Some(token) = self.choose(logits)? else { return Ok(Some(FinishReason::Stop)) };
+    /// Chooses a token from some of the model's `logits`, and writes it and what the grammar forces after it.
+    fn write_one(&mut self, some: &[f32], logits: &[f32], limit: usize) -> Result<Option<FinishReason>, ModelError> {
+        let Some(token) = self.choose(some)? else { return Ok(Some(FinishReason::Stop)) };
         if let Some(most) = self.logprobs {
             let Logprobs { chosen, top } = logprobs(logits, token, most as usize);
             self.send(EngineEvent::Logprobs { chosen, top });
@@ -271,6 +274,13 @@ impl Session {
             let token = self.sampler.choose(logits, &self.tokens, None).ok_or_else(no_token)?;
             return Ok(Some(token).filter(|token| self.stops.binary_search(token).is_err()));
         };
+        if let Some(leaning) = self.leaning.as_ref().filter(|leaning| leaning.minds()) {
+            let mask = constraint.mask(&self.stops)?;
+            let leant = leaning.apply(logits, &mask);
+            let token = self.sampler.choose(&leant, &self.tokens, Some(&mask)).ok_or_else(no_token)?;
+            self.weigh(logits, Some(&mask));
+            return Ok(Some(token).filter(|token| self.stops.binary_search(token).is_err()));
+        }
         // Most free choices are allowed, and to ask for one token is far cheaper than to ask for all. A refused one is
         // drawn again among the allowed, which comes to the same distribution as drawing among the allowed at once:
         // p(t) + p(refused) p(t) / p(allowed) = p(t) / p(allowed).
@@ -350,6 +360,9 @@ impl Session {
         }
         if let Some(persisting) = &mut self.persisting {
             persisting.hear(token, likely);
+        }
+        if let Some(leaning) = &mut self.leaning {
+            leaning.hear(token);
         }
         self.tokens.push(token);
         self.send(EngineEvent::Token { id: token });

@@ -41,6 +41,7 @@ fn prepare(inner: &Inner, request: CompletionRequest) -> Result<Prepared, ModelE
         grammar: None,
         hesitation: None,
         persistence: None,
+        prior: None,
         parser: Box::new(Plain(Arc::clone(&inner.vocab))),
         stop_tokens: Vec::new(),
         request: Request { sampling, adapter, logprobs, max_tokens, stop, cancellation, ..Request::default() },

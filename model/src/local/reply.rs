@@ -24,7 +24,7 @@ pub(super) fn start(
     prepared: Prepared,
     asked: Instant,
 ) -> impl Stream<Item = Result<Delta, ModelError>> + Send + use<> {
-    let Prepared { prompt, grammar, hesitation, persistence, parser, stop_tokens, request } = prepared;
+    let Prepared { prompt, grammar, hesitation, persistence, prior, parser, stop_tokens, request } = prepared;
     // A stop text cancels this generation, not the request.
     let cancellation = request.cancellation.child_token();
     let events = inner.engine.generate(GenerateRequest {
@@ -35,6 +35,7 @@ pub(super) fn start(
         constraint: grammar,
         hesitation,
         persistence,
+        prior,
         max_tokens: request.max_tokens,
         logprobs: request.logprobs,
         how_sure: parser.asks_how_sure(),

@@ -1,8 +1,9 @@
 //! The arguments of a call on their way to whoever listens. Optional ones that the model was unsure of, and that the user has not
 //! mentioned, are left out, and short texts that have nothing of the user's words all the sooner: small models fill in whatever
-//! a tool lets them, also where the request says nothing of it, and the tool's default is the better guess then.
+//! a tool lets them, also where the request says nothing of it, and the tool's default is the better guess then. In the same way
+//! they list all values of an enum: those stay that the user has named, and an optional list of others is left out.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::mentioned::Said;
 use crate::Request;
@@ -17,7 +18,10 @@ const MADE_UP: f32 = 0.85;
 /// A text of more tokens, its quotes among them, is phrased, not chosen: it can be put in many ways, so none is likely.
 const PHRASED: usize = 6;
 
-/// The optional arguments of a tool that may be left out.
+/// What has more tokens is not waited for.
+const LONG: usize = 256;
+
+/// The arguments of a tool that may be left out, whole or in part.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Options {
     tool: String,
@@ -48,21 +52,35 @@ enum Kind {
     /// Numbers, booleans, and what an enum lists.
     Chosen,
     Text,
+    /// Lists of anything.
+    Items,
+    /// Lists of what an enum has.
+    List {
+        required: bool,
+    },
 }
 
 fn keys(parameters: &Value) -> Vec<(String, Kind)> {
     let required: Vec<&str> =
         parameters.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
     let properties = parameters.get("properties").and_then(Value::as_object).into_iter().flatten();
-    let optional = properties.filter(|(key, _)| !required.contains(&key.as_str()));
-    optional.filter_map(|(key, schema)| Some((key.clone(), kind(schema)?))).collect()
+    let kinds = properties.filter_map(|(key, schema)| {
+        let kind = kind(schema, required.contains(&key.as_str()))?;
+        Some((key.clone(), kind))
+    });
+    kinds.collect()
 }
 
-fn kind(schema: &Value) -> Option<Kind> {
+/// `None` where all that is written is told.
+fn kind(schema: &Value, required: bool) -> Option<Kind> {
+    let choices = |schema: &Value| schema.get("enum").is_some();
     match schema.get("type").and_then(Value::as_str) {
-        _ if schema.get("enum").is_some() => Some(Kind::Chosen),
+        Some("array") if schema.get("items").is_some_and(choices) => Some(Kind::List { required }),
+        _ if required => None,
+        _ if choices(schema) => Some(Kind::Chosen),
         Some("integer" | "number" | "boolean") => Some(Kind::Chosen),
         Some("string") => Some(Kind::Text),
+        Some("array") => Some(Kind::Items),
         _ => None,
     }
 }
@@ -103,6 +121,8 @@ pub(super) struct Arguments {
     /// An argument was told.
     told: bool,
     left_out: Vec<String>,
+    /// What is told in place of values of which a part is left out.
+    shortened: Map<String, Value>,
     /// Logarithms of how likely the tokens of the value were.
     logs: (f64, usize),
     /// Means of these of the values before it.
@@ -132,6 +152,7 @@ impl Arguments {
             begun: false,
             told: false,
             left_out: Vec::new(),
+            shortened: Map::new(),
             logs: (0.0, 0),
             means: (0.0, 0),
         }
@@ -148,9 +169,19 @@ impl Arguments {
         (if count == 0 { 1.0 } else { (sum / count as f64).exp() }, self.logs.1)
     }
 
-    /// The keys of those that were left out.
-    pub(super) fn left_out(&self) -> &[String] {
-        &self.left_out
+    /// True where all is told that was written.
+    pub(super) fn told_all(&self) -> bool {
+        self.left_out.is_empty() && self.shortened.is_empty()
+    }
+
+    /// Makes of the arguments that were written those that were told.
+    pub(super) fn correct(&self, arguments: &mut Map<String, Value>) {
+        arguments.retain(|key, _| !self.left_out.contains(key));
+        for (key, value) in &self.shortened {
+            if let Some(written) = arguments.get_mut(key) {
+                written.clone_from(value);
+            }
+        }
     }
 
     /// Takes a character, and gives what is to be told now. `token`: how likely the token was that begins with it.
@@ -213,7 +244,8 @@ impl Arguments {
         }
         if self.kind.is_some() {
             self.held.push(c);
-            if self.kind == Some(Kind::Text) && self.logs.1 > PHRASED {
+            let most = if self.kind == Some(Kind::Text) { PHRASED } else { LONG };
+            if self.logs.1 > most {
                 self.kind = None;
                 self.tell(out);
             }
@@ -243,7 +275,11 @@ impl Arguments {
         if self.kind.is_none() {
             return;
         }
-        if self.is_left_out() {
+        let left_out = match self.kind {
+            Some(Kind::List { required }) => !self.shorten() && !required,
+            _ => self.is_left_out(),
+        };
+        if left_out {
             self.held.clear();
             self.left_out.push(std::mem::take(&mut self.key));
         } else {
@@ -251,12 +287,32 @@ impl Arguments {
         }
     }
 
+    /// Of a list the items stay that the user has named. False where none is.
+    fn shorten(&mut self) -> bool {
+        let Some(said) = self.options.as_ref().map(|options| &options.said) else { return true };
+        let written = self.held.get(self.value_at..).unwrap_or_default();
+        let Ok(Value::Array(items)) = serde_json::from_str(written) else { return true };
+        let named: Vec<&Value> = items.iter().filter(|item| said.names(&item.to_string())).collect();
+        if named.is_empty() || named.len() == items.len() {
+            return !named.is_empty();
+        }
+        let value: Value = named.into_iter().cloned().collect();
+        self.held.truncate(self.value_at);
+        self.held.push(' ');
+        self.held.push_str(&value.to_string());
+        self.shortened.insert(self.key.clone(), value);
+        true
+    }
+
     fn is_left_out(&self) -> bool {
         let value = self.held.get(self.value_at..).unwrap_or_default();
         let Some(said) = self.options.as_ref().map(|options| &options.said) else { return false };
         tracing::debug!(key = self.key, value, least = self.least, "an optional argument");
-        (self.least < LIKELY && !said.mentions(value))
-            || (self.kind == Some(Kind::Text) && self.least < MADE_UP && !said.touches(value))
+        match self.kind {
+            Some(Kind::Items) => self.least < LIKELY && !said.touches(value),
+            Some(Kind::Text) if self.least < MADE_UP && !said.touches(value) => true,
+            _ => self.least < LIKELY && !said.mentions(value),
+        }
     }
 
     /// Tells what was held back; of the first argument without the comma of one before it.
@@ -284,11 +340,13 @@ mod tests {
                 "unit": {"enum": ["c", "f", "a, b} \""]},
                 "note": {"type": "string"},
                 "list": {"type": "array"},
+                "about": {"type": "array", "items": {"enum": ["rain", "wind", "wind speed", "snow"]}},
+                "besides": {"type": "array", "items": {"enum": ["rain", "snow"]}},
             },
-            "required": ["city"],
+            "required": ["city", "about"],
         });
         let tools = vec![ToolSpec::new("weather", "").with_parameters(parameters), ToolSpec::new("time", "")];
-        let messages = vec![Message::user("The weather in Paris for 14 days, please.")];
+        let messages = vec![Message::user("The weather in Paris for 14 days, winds and rain, please.")];
         Options::of(&Request { tools, messages, ..Request::default() })
     }
 
@@ -302,12 +360,14 @@ mod tests {
                 out.push_str(&arguments.push(c, likely.take()));
             }
         }
-        (out, arguments.left_out().to_vec())
+        (out, arguments.left_out)
     }
 
     #[test]
     fn what_is_phrased_or_required_stays() {
-        let keys = [("days", Kind::Chosen), ("unit", Kind::Chosen), ("note", Kind::Text)];
+        let lists = [("about", Kind::List { required: true }), ("besides", Kind::List { required: false })];
+        let items = ("list", Kind::Items);
+        let keys = [("days", Kind::Chosen), ("unit", Kind::Chosen), ("note", Kind::Text), items, lists[0], lists[1]];
         let keys: Vec<(String, Kind)> = keys.map(|(key, kind)| (key.to_owned(), kind)).into();
         let [Options { tool, keys: found, .. }] = &options()[..] else { panic!("one tool has optional arguments") };
         assert_eq!((tool.as_str(), found), ("weather", &keys));
@@ -355,11 +415,43 @@ mod tests {
     }
 
     #[test]
+    fn a_list_in_which_nothing_is_the_users_and_something_unlikely_is_left_out() {
+        let list =
+            |item, likely| [(r#"{"city": "Paris", "list": ["#, 1.0), (item, 1.0), (r#", "x"]"#, likely), ("}", 1.0)];
+        let kept = |item: &str| (format!(r#"{{"city": "Paris", "list": [{item}, "x"]}}"#), Vec::new());
+        assert_eq!(told(&list("1", 0.4)), (r#"{"city": "Paris"}"#.to_owned(), vec!["list".to_owned()]));
+        assert_eq!(told(&list("1", 0.6)), kept("1"));
+        assert_eq!(told(&list("14", 0.4)), kept("14"));
+    }
+
+    #[test]
+    fn of_a_list_from_an_enum_stays_what_the_user_has_named() {
+        let told_of = |key: &str, list: &str| {
+            let mut arguments = Arguments::new(&options(), "weather").unwrap();
+            let written = format!(r#"{{"{key}": {list}, "city": "Paris"}}"#);
+            let out: String = written.chars().map(|c| arguments.push(c, Some(0.1))).collect();
+            let mut map: Map<String, Value> = serde_json::from_str(&written).unwrap();
+            arguments.correct(&mut map);
+            assert_eq!(serde_json::from_str::<Map<String, Value>>(&out).unwrap(), map);
+            assert_eq!(arguments.told_all(), out == written);
+            out
+        };
+        let told = |list: &str| told_of("about", list);
+        let some = told(r#"["snow", "rain", "wind speed", "wind"]"#);
+        assert_eq!(some, r#"{"about": ["rain","wind"], "city": "Paris"}"#);
+        for list in [r#"["rain", "wind"]"#, r#"["snow"]"#, "[]", "7"] {
+            assert_eq!(told(list), format!(r#"{{"about": {list}, "city": "Paris"}}"#));
+        }
+        assert_eq!(told_of("besides", r#"["snow", "rain"]"#), r#"{"besides": ["rain"], "city": "Paris"}"#);
+        assert_eq!(told_of("besides", r#"["snow"]"#), r#"{"city": "Paris"}"#);
+    }
+
+    #[test]
     fn what_stands_in_a_string_ends_no_value() {
         let tokens = [(r#"{"unit": "a, b} \""#, 1.0), (r#"""#, 1.0), (r#", "city": "}\\"}"#, 0.1)];
         assert_eq!(told(&tokens), (r#"{"unit": "a, b} \"", "city": "}\\"}"#.to_owned(), Vec::new()));
         let nested = r#"{"list": [{"days": 3}, "]"], "city": "x"}"#;
-        assert_eq!(told(&[(nested, 0.1)]).0, nested);
+        assert_eq!(told(&[(nested, 0.9)]).0, nested);
     }
 
     #[test]

@@ -1,13 +1,20 @@
 //! Whether a model means the call that it writes. Where no tool fits small models call one all the same, but make its values up,
 //! and find them unlikely themselves.
 
-use super::arguments::Arguments;
-use super::scanner::{Event, Scanner};
+use super::{
+    arguments::Arguments,
+    scanner::{Event, Scanner},
+    support::{Spoken, Support},
+};
 use crate::{characters::Characters, dialect::Judge};
 
 /// How likely the values of a call must be: the mean over its values of the mean over their tokens, both geometric. Of 45 calls
 /// that no tool fitted 22 were below this, and of 102 right calls none (`docs/evals.md`).
 const LIKELY: f64 = 0.82;
+
+/// How likely they must be where several of the user's words speak for the tool, and where none does.
+const SPOKEN: f64 = 0.70;
+const UNSPOKEN: f64 = 0.90;
 
 /// How likely those must be of a call that the model had not made by itself: of 17 replies that are right with such calls none
 /// has one below this, and of 8 with one too many five have (`docs/evals.md`).
@@ -17,18 +24,38 @@ const ANOTHER: f64 = 0.915;
 const ENOUGH: usize = 48;
 
 /// Of the first call of a reply.
-pub(crate) fn judge() -> Box<dyn Judge> {
-    Box::new(FirstCall::new(LIKELY))
+pub(crate) fn judge(support: &Support) -> Box<dyn Judge> {
+    Box::new(FirstCall::new(Least::Spoken(support.clone())))
 }
 
 /// Of a call that a list is prolonged with.
 pub(crate) fn judge_another() -> Box<dyn Judge> {
-    Box::new(FirstCall::new(ANOTHER))
+    Box::new(FirstCall::new(Least::Always(ANOTHER)))
+}
+
+/// How likely the values must be.
+enum Least {
+    Always(f64),
+    /// It depends on the tool.
+    Spoken(Support),
+}
+
+impl Least {
+    fn of(&self, tool: Option<&str>) -> f64 {
+        match self {
+            Self::Always(least) => *least,
+            Self::Spoken(support) => match tool.map_or(Spoken::Little, |tool| support.spoken(tool)) {
+                Spoken::Nothing => UNSPOKEN,
+                Spoken::Little => LIKELY,
+                Spoken::Much => SPOKEN,
+            },
+        }
+    }
 }
 
 /// Judges by the values of the first call that it hears.
 struct FirstCall {
-    least: f64,
+    least: Least,
     scanner: Option<Scanner>,
     arguments: Option<Arguments>,
     characters: Characters,
@@ -38,7 +65,7 @@ struct FirstCall {
 }
 
 impl FirstCall {
-    fn new(least: f64) -> Self {
+    fn new(least: Least) -> Self {
         let characters = Characters::default();
         Self { least, scanner: None, arguments: None, characters, token: None, verdict: None }
     }
@@ -68,8 +95,10 @@ impl FirstCall {
 
     fn judge(&mut self) {
         let likely = self.arguments.as_ref().map_or(1.0, |arguments| arguments.likely().0);
-        tracing::debug!(sure = likely, "how sure the model is of its call");
-        self.verdict = Some(likely >= self.least);
+        let tool = self.scanner.as_ref().and_then(|scanner| scanner.name.as_deref());
+        let least = self.least.of(tool);
+        tracing::debug!(sure = likely, least, "how sure the model is of its call");
+        self.verdict = Some(likely >= least);
     }
 }
 

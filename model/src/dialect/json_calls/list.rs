@@ -1,23 +1,54 @@
-//! Where in a list of calls a reply is, so that it does not end before the model means it to.
+//! Where in a list of calls a reply is, and what speaks for each of them, so that it ends neither before the model means it to
+//! nor after.
 
-use super::scanner::{Event, Scanner};
+use std::{collections::BTreeMap, sync::Arc};
+
+use serde_json::{Map, Value};
+
+use super::{
+    mentioned::Said,
+    reading::is_argument_key,
+    scanner::{Event, Scanner},
+    support::Support,
+};
 use crate::{
+    Request,
     characters::Characters,
-    dialect::{CallList, Follows},
+    dialect::{CallList, Follows, Grounds, Maker},
 };
 
-/// For one reply.
-pub(crate) fn list() -> Box<dyn CallList> {
-    Box::new(List::default())
+/// For the replies to a request.
+pub(crate) fn list(request: &Request) -> Maker<dyn CallList> {
+    let required = request.tools.iter().map(|tool| (tool.name.clone(), required(&tool.parameters)));
+    let asked =
+        Arc::new(Asked { support: Support::of(request), said: Said::of(request), required: required.collect() });
+    Maker::new(move || -> Box<dyn CallList> { Box::new(List::new(Arc::clone(&asked))) })
+}
+
+/// Parameters that have to be there and may hold anything: of an enum a model tries one value after the other.
+fn required(parameters: &Value) -> Vec<String> {
+    let keys = parameters.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+    let schema = |key: &str| parameters.get("properties").and_then(|properties| properties.get(key));
+    keys.filter(|key| schema(key).is_none_or(|schema| schema.get("enum").is_none())).map(str::to_owned).collect()
+}
+
+/// What the user asked for.
+#[derive(Debug)]
+struct Asked {
+    support: Support,
+    said: Said,
+    /// The parameters of each tool that have to be there and may hold anything.
+    required: BTreeMap<String, Vec<String>>,
 }
 
 /// Follows a reply that may be a list of calls, in a fence or not.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct List {
+    asked: Arc<Asked>,
     place: Place,
     characters: Characters,
-    /// The calls as they were written; the last one may be under way.
-    calls: Vec<String>,
+    /// The last one may be under way.
+    calls: Vec<Call>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -36,30 +67,120 @@ enum Place {
     Out,
 }
 
+/// What is open between two arguments: they and the call.
+const WITHIN_ARGUMENTS: usize = 2;
+
+/// A call as far as it is written.
+#[derive(Debug, Default)]
+struct Call {
+    /// The tool, once its name is complete.
+    tool: Option<String>,
+    text: String,
+    /// The arguments that are complete; `None` where that cannot be read.
+    arguments: Option<Map<String, Value>>,
+    /// There is no more to it.
+    over: bool,
+}
+
+impl Call {
+    fn push(&mut self, c: char, scanner: &Scanner) {
+        let closers = scanner.closers();
+        if c == ',' && !scanner.in_string() && closers.len() == WITHIN_ARGUMENTS {
+            self.read(&closers);
+        }
+        self.text.push(c);
+    }
+
+    fn end(&mut self) {
+        self.over = true;
+        self.read("");
+    }
+
+    /// Takes the arguments out of what is written, if that with `rest` is a whole call.
+    fn read(&mut self, rest: &str) {
+        self.arguments = match serde_json::from_str(&format!("{}{rest}", self.text)) {
+            Ok(Value::Object(mut call)) => {
+                let key = call.keys().find(|key| is_argument_key(key)).cloned();
+                match key.and_then(|key| call.remove(&key)) {
+                    Some(Value::Object(arguments)) => Some(arguments),
+                    _ => Some(Map::new()),
+                }
+            }
+            _ => None,
+        };
+    }
+
+    /// What speaks for this call beside one of the same tool; `None` where more of it could.
+    fn grounds_beside(&self, other: &Self, asked: &Asked) -> Option<Grounds> {
+        let required = self.tool.as_ref().and_then(|tool| asked.required.get(tool));
+        let is_required = |key: &String| required.is_none_or(|keys| keys.contains(key));
+        let (Some(own), Some(others)) = (&self.arguments, &other.arguments) else {
+            return self.over.then_some(if self.text == other.text { Grounds::None } else { Grounds::Model });
+        };
+        let mut grounds = Grounds::None;
+        for (key, value) in own.iter().filter(|(key, value)| others.get(*key) != Some(value)) {
+            // As where the way back is asked for after the way there.
+            if value.is_string() && others.values().any(|other| other == value) {
+                continue;
+            }
+            let before = others.get(key).map(Value::to_string).unwrap_or_default();
+            if asked.said.has_new(&value.to_string(), &before) {
+                return Some(Grounds::User);
+            }
+            if is_required(key) {
+                grounds = Grounds::Model;
+            }
+        }
+        self.over.then_some(grounds)
+    }
+}
+
 impl List {
+    fn new(asked: Arc<Asked>) -> Self {
+        Self { asked, place: Place::default(), characters: Characters::default(), calls: Vec::new() }
+    }
+
     fn push(&mut self, c: char) {
-        if let (Place::Call(_), Some(call)) = (&self.place, self.calls.last_mut()) {
-            call.push(c);
+        if let (Place::Call(scanner), Some(call)) = (&self.place, self.calls.last_mut()) {
+            call.push(c, scanner);
         }
         self.place = match std::mem::replace(&mut self.place, Place::Out) {
-            Place::Call(mut scanner) => match scanner.push(c) {
-                Event::End => Place::Behind,
-                Event::Broken => Place::Out,
-                _ => Place::Call(scanner),
-            },
-            place @ (Place::Start | Place::Before | Place::Behind) if c.is_whitespace() => place,
-            Place::Start if c == '`' => Place::Fence,
-            Place::Fence if c == '`' || c.is_ascii_lowercase() || c.is_whitespace() => Place::Fence,
-            Place::Start | Place::Fence if c == '[' => Place::Before,
-            Place::Before if c == '{' => {
-                let mut scanner = Scanner::new();
-                scanner.push(c);
-                self.calls.push(c.into());
-                Place::Call(Box::new(scanner))
+            Place::Call(mut scanner) => {
+                let event = scanner.push(c);
+                if let Some(call) = self.calls.last_mut() {
+                    call.tool.clone_from(&scanner.name);
+                    if event == Event::End {
+                        call.end();
+                    }
+                }
+                match event {
+                    Event::End => Place::Behind,
+                    Event::Broken => Place::Out,
+                    _ => Place::Call(scanner),
+                }
             }
-            Place::Behind if c == ',' => Place::Before,
-            _ => Place::Out,
+            place => step(place, c),
         };
+        if let (Place::Call(_), true) = (&self.place, self.calls.last().is_none_or(|call| call.over)) {
+            self.calls.push(Call { text: c.into(), ..Call::default() });
+        }
+    }
+}
+
+/// Where a character leads that does not stand in a call.
+fn step(place: Place, c: char) -> Place {
+    match place {
+        place @ (Place::Start | Place::Before | Place::Behind) if c.is_whitespace() => place,
+        Place::Start if c == '`' => Place::Fence,
+        Place::Fence if c == '`' || c.is_ascii_lowercase() || c.is_whitespace() => Place::Fence,
+        Place::Start | Place::Fence if c == '[' => Place::Before,
+        Place::Before if c == '{' => {
+            let mut scanner = Scanner::new();
+            scanner.push(c);
+            Place::Call(Box::new(scanner))
+        }
+        Place::Behind if c == ',' => Place::Before,
+        _ => Place::Out,
     }
 }
 
@@ -79,12 +200,19 @@ impl CallList for List {
         if !ends_a_call {
             return None;
         }
-        let mut then = Self { place: self.place.clone(), characters: self.characters.clone(), calls: Vec::new() };
+        let (mut place, mut characters) = (self.place.clone(), self.characters.clone());
         let mut follows = None;
-        for c in then.characters.push(text).chars() {
-            let behind = matches!(then.place, Place::Behind);
-            then.push(c);
-            match then.place {
+        for c in characters.push(text).chars() {
+            let behind = matches!(place, Place::Behind);
+            place = match place {
+                Place::Call(mut scanner) => match scanner.push(c) {
+                    Event::End => Place::Behind,
+                    Event::Broken => Place::Out,
+                    _ => Place::Call(scanner),
+                },
+                place => step(place, c),
+            };
+            match place {
                 Place::Before if behind => return Some(Follows::Call),
                 Place::Out if behind => return Some(Follows::End),
                 Place::Behind => follows = Some(Follows::Open),
@@ -98,20 +226,44 @@ impl CallList for List {
         self.calls.len()
     }
 
-    fn repeats(&self, number: usize) -> Option<bool> {
+    fn grounds(&self, number: usize) -> Option<Grounds> {
         let call = self.calls.get(number)?;
         let earlier = self.calls.get(..number).unwrap_or_default();
-        let under_way = matches!(self.place, Place::Call(_)) && number.saturating_add(1) == self.calls.len();
-        if under_way {
-            return earlier.iter().all(|one| !one.starts_with(call.as_str())).then_some(false);
+        let Some(tool) = &call.tool else { return call.over.then_some(Grounds::Model) };
+        let same: Vec<&Call> = earlier.iter().filter(|one| one.tool.as_ref() == Some(tool)).collect();
+        if same.is_empty() {
+            let others: Vec<&str> = earlier.iter().filter_map(|one| one.tool.as_deref()).collect();
+            let apart = self.asked.support.sets_apart(tool, &others);
+            return Some(if apart { Grounds::User } else { Grounds::None });
         }
-        Some(earlier.contains(call))
+        let mut least = Grounds::User;
+        for one in same {
+            least = least.min(call.grounds_beside(one, &self.asked)?);
+        }
+        Some(least)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use glassbox_tools::ToolSpec;
+    use serde_json::json;
+
     use super::*;
+    use crate::Message;
+
+    /// Of the replies to "Weather and time in Paris, and 3 days in London".
+    fn list() -> Box<dyn CallList> {
+        let parameters = json!({
+            "type": "object",
+            "properties": {"city": {"type": "string"}, "unit": {"type": "string"}, "days": {"type": "array"}, "size": {"enum": [1, 2]}},
+            "required": ["city", "days", "size"],
+        });
+        let tools = [("weather", "The weather"), ("time", "The time"), ("news", "What happens in London")];
+        let tools = tools.map(|(name, about)| ToolSpec::new(name, about).with_parameters(parameters.clone())).into();
+        let messages = vec![Message::user("Weather and time in Paris, and 3 days in London")];
+        super::list(&Request { tools, messages, ..Request::default() }).make()
+    }
 
     fn after(written: &str, text: &str) -> Option<Follows> {
         let mut list = list();
@@ -160,20 +312,72 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_call_that_was_made_before_is_known_at_its_end_and_another_as_soon_as_it_differs() {
+    fn call(tool: &str, arguments: &str) -> String {
+        format!(r#"{{"name": "{tool}", "arguments": {arguments}}}"#)
+    }
+
+    /// What speaks for the last of these calls, or of what is written of them.
+    fn grounds(calls: &[&str]) -> Option<Grounds> {
         let mut list = list();
-        let one = r#"{"name": "f", "arguments": {"a": 10}}"#;
-        list.hear(format!("[{one}").as_bytes());
-        assert_eq!((list.calls(), list.repeats(0), list.repeats(1)), (1, Some(false), None));
-        list.hear(br#", {"name": "f", "arguments": {"a": 1"#);
-        assert_eq!((list.calls(), list.repeats(1)), (2, None));
-        list.hear(b"}");
-        assert_eq!(list.repeats(1), Some(false));
-        list.hear(b"}, ");
-        list.hear(one.as_bytes());
-        assert_eq!((list.calls(), list.repeats(2)), (3, Some(true)));
-        list.hear(b", {\"name\": \"g\"");
-        assert_eq!((list.repeats(1), list.repeats(2), list.repeats(3)), (Some(false), Some(true), Some(false)));
+        list.hear(b"[");
+        list.hear(calls.join(", ").as_bytes());
+        assert_eq!(list.calls(), calls.len(), "{calls:?}");
+        list.grounds(calls.len().checked_sub(1).unwrap())
+    }
+
+    #[test]
+    fn a_call_of_the_same_tool_needs_a_value_of_its_own() {
+        let paris = call("weather", r#"{"city": "Paris", "days": [1, 2]}"#);
+        let beside = |arguments: &str| grounds(&[&paris, &call("weather", arguments)]);
+        for arguments in [
+            r#"{"city": "Paris", "days": [1, 2]}"#,
+            r#"{"city":"Paris"}"#,
+            r#"{"days": [1,2], "unit": "c"}"#,
+            r#"{"unit": "Paris", "city": "Paris"}"#,
+            r#"{"city": "Paris", "size": 2}"#,
+        ] {
+            assert_eq!(beside(arguments), Some(Grounds::None), "{arguments}");
+        }
+        for arguments in
+            [r#"{"city": "Oslo", "days": [1, 2]}"#, r#"{"city": "Paris 2"}"#, r#"{"days": []}"#, r#"{"city": None}"#]
+        {
+            assert_eq!(beside(arguments), Some(Grounds::Model), "{arguments}");
+        }
+        for arguments in [r#"{"city": "London"}"#, r#"{"city": "Oslo", "days": [3]}"#, r#"{"unit": "Parisian"}"#] {
+            assert_eq!(beside(arguments), Some(Grounds::User), "{arguments}");
+        }
+        // It is compared with each of them.
+        let london = call("weather", r#"{"city": "London", "days": [1, 2]}"#);
+        let again = |one: &str| grounds(&[&paris, &london, one]);
+        assert_eq!((again(&london), again(&paris)), (Some(Grounds::None), Some(Grounds::None)));
+        assert_eq!(again(&call("weather", r#"{"city": "London", "days": [3]}"#)), Some(Grounds::User));
+    }
+
+    #[test]
+    fn that_is_known_once_a_value_is_whole() {
+        let paris = call("weather", r#"{"city": "Paris", "days": [1, 2]}"#);
+        let written = |text: &str| grounds(&[&paris, text]);
+        let start = r#"{"name": "weather", "arguments": {"#;
+        for (rest, known) in [
+            ("", None),
+            (r#""city": "London""#, None),
+            (r#""city": "London","#, Some(Grounds::User)),
+            (r#""city": "Oslo","#, None),
+            (r#""days": [3, "#, None),
+            (r#""city": "Paris", "unit": "a,"#, None),
+        ] {
+            assert_eq!(written(&format!("{start}{rest}")), known, "{rest}");
+        }
+        assert_eq!(written(r#"{"na"#), None);
+    }
+
+    #[test]
+    fn a_call_of_another_tool_needs_words_of_its_own() {
+        let (weather, time, news) = (call("weather", "{}"), call("time", "{}"), call("news", "{}"));
+        assert_eq!(grounds(&[&weather, &time]), Some(Grounds::User));
+        assert_eq!(grounds(&[&weather, r#"{"name": "time""#]), Some(Grounds::User));
+        assert_eq!(grounds(&[&weather, &call("sports", "{}")]), Some(Grounds::None));
+        assert_eq!(grounds(&[&weather, &time, &news]), Some(Grounds::User));
+        assert_eq!(grounds(&[&weather]), Some(Grounds::User));
     }
 }

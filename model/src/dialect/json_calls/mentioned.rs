@@ -7,17 +7,40 @@ use crate::{Message, Request};
 /// Words that have so many letters in common at their beginning are forms of one, as `EUR` and `euros` are.
 const BEGINNING: usize = 3;
 
-/// The words of the user's last message, with a space before and behind each.
+/// The user's last message.
+pub(super) fn last_of_the_user(request: &Request) -> &str {
+    let mut messages = request.messages.iter().rev();
+    let last = messages.find_map(|message| match message {
+        Message::User { content } => Some(content.as_str()),
+        _ => None,
+    });
+    last.unwrap_or_default()
+}
+
+/// What came after the user's last message.
+fn since_the_user(request: &Request) -> &[Message] {
+    let last = request.messages.iter().rposition(|message| matches!(message, Message::User { .. }));
+    request.messages.get(last.map_or(0, |at| at.saturating_add(1))..).unwrap_or_default()
+}
+
+/// True where the user's last message has been answered with a call.
+pub(crate) fn has_called(request: &Request) -> bool {
+    since_the_user(request).iter().any(|message| matches!(message, Message::Observation(_)))
+}
+
+/// The words of the user's last message, and of what tools have answered since, with a space before and behind each.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Said(Arc<str>);
 
 impl Said {
     pub(super) fn of(request: &Request) -> Self {
-        let last = request.messages.iter().rev().find_map(|message| match message {
-            Message::User { content } => Some(content.as_str()),
-            _ => None,
-        });
-        Self(words(last.unwrap_or_default()).into())
+        let mut out = words(last_of_the_user(request));
+        for message in since_the_user(request) {
+            if let Message::Observation(observation) = message {
+                out.push_str(&words(&observation.content));
+            }
+        }
+        Self(out.into())
     }
 
     /// True where the words of `value`, which is JSON, are among those of the message, one after another.
@@ -28,12 +51,28 @@ impl Said {
 
     /// True where a word of `value` is one of the message's, or begins like one.
     pub(super) fn touches(&self, value: &str) -> bool {
-        let begins_like = |a: &str, b: &str| {
-            let same = a.chars().zip(b.chars()).take_while(|(a, b)| a == b && a.is_alphabetic()).count();
-            a == b || same >= BEGINNING
-        };
+        words(value).split_whitespace().any(|word| self.has_like(word))
+    }
+
+    /// True where all words of `value` are such.
+    pub(super) fn names(&self, value: &str) -> bool {
         let value = words(value);
-        value.split_whitespace().any(|word| self.0.split_whitespace().any(|said| begins_like(word, said)))
+        !value.trim().is_empty() && value.split_whitespace().all(|word| self.has_like(word))
+    }
+
+    /// True where a word of `value` that is none of `before`'s is such.
+    pub(super) fn has_new(&self, value: &str, before: &str) -> bool {
+        let before = words(before);
+        let is_new = |word: &&str| !before.split_whitespace().any(|other| other == *word);
+        words(value).split_whitespace().filter(is_new).any(|word| self.has_like(word))
+    }
+
+    fn has_like(&self, word: &str) -> bool {
+        let begins_like = |said: &str| {
+            let same = word.chars().zip(said.chars()).take_while(|(a, b)| a == b && a.is_alphabetic()).count();
+            word == said || same >= BEGINNING
+        };
+        self.0.split_whitespace().any(begins_like)
     }
 }
 
@@ -111,6 +150,14 @@ mod tests {
         for value in ["\"EU\"", "\"London\"", "202", "20245", "\"白\"", "\"\""] {
             assert!(!said.touches(value), "{value}");
         }
+    }
+
+    #[test]
+    fn a_value_names_what_was_said_by_all_of_its_words_and_is_new_by_those_of_its_own() {
+        let said = said("Missions and trophies of games with 3 players");
+        assert!(said.names("\"Game mission\"") && !said.names("\"Mission 2\"") && !said.names("\"\""));
+        assert!(said.has_new("\"Mission 3\"", "\"Mission 2\"") && said.has_new("\"game\"", ""));
+        assert!(!said.has_new("\"Mission 2\"", "\"Mission 3\"") && !said.has_new("4", ""));
     }
 
     #[test]

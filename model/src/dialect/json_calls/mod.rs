@@ -21,9 +21,14 @@ mod judge;
 mod list;
 mod mentioned;
 mod parser;
+mod prior;
+mod rounds;
 mod scanner;
+mod support;
 
 pub(crate) use arguments::Options;
 pub(crate) use judge::{judge, judge_another};
 pub(crate) use list::list as call_list;
 pub(crate) use parser::{Parser, Settings};
+pub(crate) use prior::prior;
+pub(crate) use support::{Spoken, Support};

@@ -40,7 +40,7 @@ pub(crate) struct Settings {
     pub(crate) thinking: bool,
     /// The number of the first call.
     pub(crate) next_call: u64,
-    /// Arguments that are left out where the model was unsure of them.
+    /// Arguments that are left out, whole or in part, where the model was unsure of them or the user said otherwise.
     pub(crate) options: Vec<Options>,
 }
 

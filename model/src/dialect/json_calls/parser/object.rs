@@ -181,9 +181,9 @@ impl Parser {
     fn leave_out(&mut self, arguments: &mut Value) {
         let Some(told) = self.arguments.take() else { return };
         if let Some(map) = arguments.as_object_mut() {
-            map.retain(|key, _| !told.left_out().contains(key));
+            told.correct(map);
         }
-        self.left_out |= !told.left_out().is_empty();
+        self.left_out |= !told.told_all();
     }
 
     pub(super) fn ready(&mut self, calls: Vec<JsonCall>, mut live: Option<CallId>) {

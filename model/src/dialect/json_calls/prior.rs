@@ -1,0 +1,225 @@
+//! What of a call is likelier than the model finds. Of two tools that for which more of the user's words speak: small models call
+//! what they have just read of, or several tools in turn, where a look at the words would do. And that a list ends which goes
+//! round.
+
+use super::{
+    mentioned::has_called,
+    rounds::Rounds,
+    scanner::{Event, Scanner},
+    support::Support,
+};
+use crate::{
+    Request,
+    characters::Characters,
+    dialect::{self, Maker},
+};
+
+/// By so much, as a logarithm, a word makes its tool likelier.
+const WORD: f32 = 1.0;
+
+/// More words than so many, beyond those that speak for another tool, say no more.
+const ENOUGH: usize = 4;
+
+/// By so much it is less likely that a list goes on which goes round.
+const ROUND: f32 = -30.0;
+
+/// For the replies to a request.
+pub(crate) fn prior(request: &Request) -> Maker<dyn dialect::Prior> {
+    // What comes after a call is about its result.
+    let support = (!has_called(request)).then(|| Support::of(request));
+    Maker::new(move || -> Box<dyn dialect::Prior> { Box::new(Prior::new(support.clone())) })
+}
+
+/// What a call begins with, without white space.
+const START: &str = "{\"name\":\"";
+
+#[derive(Debug)]
+struct Prior {
+    /// Where the user's words have a say.
+    support: Option<Support>,
+    /// What a call of each tool begins with, and how many words speak for it.
+    tools: Vec<(String, usize)>,
+    called: Vec<String>,
+    place: Place,
+    characters: Characters,
+}
+
+#[derive(Debug)]
+enum Place {
+    Outside,
+    /// In an object of which this was written, without white space.
+    Beginning(Box<Scanner>, String),
+    /// In an object, behind its beginning.
+    Behind(Box<Scanner>, Rounds),
+}
+
+impl Prior {
+    fn new(support: Option<Support>) -> Self {
+        let tools = support
+            .iter()
+            .flat_map(|support| support.tools().map(|tool| (format!("{START}{tool}\""), support.count(tool))));
+        let tools = tools.collect();
+        Self { support, tools, called: Vec::new(), place: Place::Outside, characters: Characters::default() }
+    }
+
+    fn push(&mut self, c: char) {
+        let place = std::mem::replace(&mut self.place, Place::Outside);
+        self.place = match place {
+            Place::Outside if c == '{' => {
+                let mut scanner = Scanner::new();
+                scanner.push(c);
+                Place::Beginning(Box::new(scanner), c.into())
+            }
+            Place::Outside => Place::Outside,
+            Place::Beginning(mut scanner, mut written) => match scanner.push(c) {
+                Event::End | Event::Broken => Place::Outside,
+                _ => {
+                    add(&mut written, c);
+                    if scanner.name.is_none() && self.possible(&written).next().is_some() {
+                        Place::Beginning(scanner, written)
+                    } else {
+                        Place::Behind(scanner, Rounds::default())
+                    }
+                }
+            },
+            Place::Behind(mut scanner, mut rounds) => match scanner.push(c) {
+                Event::End => {
+                    self.after(scanner.name);
+                    Place::Outside
+                }
+                Event::Broken => Place::Outside,
+                _ => {
+                    rounds.push(c);
+                    Place::Behind(scanner, rounds)
+                }
+            },
+        };
+    }
+
+    /// After a call a tool is likely that was called, or for which a word speaks that spoke for none of those.
+    fn after(&mut self, tool: Option<String>) {
+        let Some(support) = &self.support else { return };
+        let Some(tool) = tool.filter(|tool| support.tools().any(|known| known == tool)) else { return };
+        self.called.push(tool);
+        let called: Vec<&str> = self.called.iter().map(String::as_str).collect();
+        let likely = |tool: &str| called.contains(&tool) || support.sets_apart(tool, &called);
+        let count = |tool: &str| if likely(tool) { ENOUGH } else { 0 };
+        self.tools = support.tools().map(|tool| (format!("{START}{tool}\""), count(tool))).collect();
+    }
+
+    /// How many words speak for each tool that an object may call which begins so.
+    fn possible(&self, written: &str) -> impl Iterator<Item = usize> {
+        let fits = move |start: &str| start.starts_with(written) || written.starts_with(start);
+        self.tools.iter().filter(move |(start, _)| fits(start)).map(|(_, count)| *count)
+    }
+}
+
+fn add(written: &mut String, c: char) {
+    match c {
+        // Names of tools have none.
+        c if c.is_whitespace() => {}
+        '\'' => written.push('"'),
+        c => written.push(c),
+    }
+}
+
+impl dialect::Prior for Prior {
+    fn hear(&mut self, text: &[u8]) {
+        for c in self.characters.push(text).chars() {
+            self.push(c);
+        }
+    }
+
+    fn minds(&self) -> bool {
+        match &self.place {
+            Place::Outside => false,
+            Place::Beginning(_, written) => {
+                let mut counts = self.possible(written);
+                let first = counts.next();
+                counts.any(|count| Some(count) != first)
+            }
+            Place::Behind(_, rounds) => rounds.goes_round(),
+        }
+    }
+
+    fn lean(&self, text: &[u8]) -> f32 {
+        let Ok(text) = std::str::from_utf8(text) else { return 0.0 };
+        let written = match &self.place {
+            Place::Outside => return 0.0,
+            Place::Beginning(_, written) => written,
+            Place::Behind(_, rounds) => return if rounds.goes_on(text) { ROUND } else { 0.0 },
+        };
+        let most = self.possible(written).max().unwrap_or(0);
+        let mut then = written.clone();
+        text.chars().for_each(|c| add(&mut then, c));
+        let Some(count) = self.possible(&then).max() else { return 0.0 };
+        -WORD * most.saturating_sub(count).min(ENOUGH) as f32
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use glassbox_tools::ToolSpec;
+
+    use super::*;
+    use crate::{Message, Request};
+
+    /// Of the replies to a message of which no word speaks for `get_time`, two for `get_weather` and five for `find`.
+    fn after(written: &str) -> Box<dyn dialect::Prior> {
+        let tools = [("get_time", ""), ("get_weather", "rain"), ("find", "people lakes roads hills woods")];
+        let tools = tools.map(|(name, about)| ToolSpec::new(name, about)).into();
+        let messages = vec![Message::user("weather, rain, people, lakes, roads, hills, woods")];
+        let mut prior = super::prior(&Request { tools, messages, ..Request::default() }).make();
+        prior.hear(written.as_bytes());
+        prior
+    }
+
+    #[test]
+    fn a_tool_is_likelier_the_more_words_speak_for_it() {
+        for start in ["{\"name\": \"", "```json\n[{\"name\": {}}]{ \"name\" :\n'"] {
+            let prior = after(start);
+            assert!(prior.minds(), "{start}");
+            let leans = ["find", "get", "get_w", "get_time\",", "f"].map(|text| prior.lean(text.as_bytes()));
+            assert_eq!(leans, [0.0, -3.0, -3.0, -4.0, 0.0]);
+        }
+        let prior = after("{\"name\": \"get_");
+        assert!(prior.minds());
+        assert_eq!(["weather\"", "ti", "time\", \"arg"].map(|text| prior.lean(text.as_bytes())), [0.0, -2.0, -2.0]);
+        assert_eq!(after("{").lean(b"\"name"), 0.0);
+    }
+
+    #[test]
+    fn behind_a_call_come_its_tool_and_those_with_words_of_their_own() {
+        let prior = after("[{\"name\": \"get_weather\", \"arguments\": {\"name\": \"\"}}, {\"name\": \"");
+        assert_eq!(["find", "get_w", "get_t"].map(|text| prior.lean(text.as_bytes())), [0.0, 0.0, -4.0]);
+    }
+
+    #[test]
+    fn a_list_that_goes_round_ends() {
+        let list = |count| {
+            let items = "\"a\", ".repeat(count);
+            after(&format!("[{{\"name\": \"find\", \"arguments\": {{\"list\": [{items}\"a"))
+        };
+        let prior = list(12);
+        assert!(prior.minds() && prior.lean(b"\"]") == 0.0 && prior.lean(b"\",") < -20.0);
+        assert!(!list(3).minds());
+    }
+
+    #[test]
+    fn where_no_tool_is_chosen_it_says_nothing() {
+        for written in [
+            "",
+            "name",
+            "{\"name\": \"get_t",
+            "{\"name\": \"find\", ",
+            "{\"name\": \"Ann",
+            "{\"a\": {\"name\": \"",
+            "{}",
+            "{]",
+        ] {
+            let prior = after(written);
+            assert!(!prior.minds(), "{written}");
+        }
+        assert_eq!(after("{\"name\": \"").lean(b"Ann"), 0.0);
+    }
+}

@@ -1,0 +1,349 @@
+//! Which of the user's words speak for which tool.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use serde_json::Value;
+
+use super::mentioned::last_of_the_user;
+use crate::Request;
+use glassbox_tools::ToolSpec;
+
+/// Shorter words are hardly ever what a request is about.
+const SHORTEST: usize = 3;
+
+/// Letters that two words must have in common at their beginning to be forms of one.
+const BEGINNING: usize = 3;
+
+/// An ending has at most so many letters, and fewer than the shorter word.
+const ENDING: usize = 4;
+
+/// Words that stand in requests and descriptions whatever they are about.
+const COMMON: [&str; 93] = [
+    "about",
+    "all",
+    "and",
+    "any",
+    "are",
+    "based",
+    "between",
+    "calculate",
+    "calculates",
+    "can",
+    "certain",
+    "check",
+    "compute",
+    "computes",
+    "create",
+    "creates",
+    "data",
+    "delete",
+    "details",
+    "determine",
+    "determines",
+    "fetch",
+    "fetches",
+    "find",
+    "finds",
+    "first",
+    "for",
+    "from",
+    "function",
+    "get",
+    "gets",
+    "give",
+    "given",
+    "how",
+    "info",
+    "information",
+    "its",
+    "know",
+    "let",
+    "like",
+    "list",
+    "make",
+    "makes",
+    "need",
+    "new",
+    "not",
+    "number",
+    "one",
+    "our",
+    "per",
+    "please",
+    "provide",
+    "provides",
+    "retrieve",
+    "retrieves",
+    "return",
+    "returns",
+    "search",
+    "set",
+    "sets",
+    "show",
+    "shows",
+    "some",
+    "specific",
+    "specified",
+    "tell",
+    "that",
+    "the",
+    "their",
+    "them",
+    "they",
+    "this",
+    "tool",
+    "two",
+    "update",
+    "updates",
+    "use",
+    "used",
+    "using",
+    "value",
+    "values",
+    "want",
+    "was",
+    "were",
+    "what",
+    "when",
+    "where",
+    "which",
+    "who",
+    "will",
+    "with",
+    "you",
+    "your",
+];
+
+/// For each tool that is offered, the words of the user's last message that stand in its name and description too, or in the names,
+/// descriptions and enums of its parameters, or another form of them. Of two tools the better supported one is nearly always meant (`docs/evals.md`).
+#[derive(Debug, Clone)]
+pub(crate) struct Support {
+    tools: Arc<BTreeMap<String, BTreeSet<String>>>,
+    /// The message has common words, so that those of a description could stand in it.
+    readable: bool,
+}
+
+/// How much of what the user said speaks for a tool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Spoken {
+    /// Not a word.
+    Nothing,
+    /// A word; or it cannot be told, as the message is in another language than the descriptions, or short.
+    Little,
+    /// Several words.
+    Much,
+}
+
+/// So many of the common words have to be in a message to take it for one in the language of the descriptions.
+const READABLE: usize = 2;
+
+/// So many words are much.
+const MUCH: usize = 2;
+
+impl Support {
+    pub(crate) fn of(request: &Request) -> Self {
+        let Words { own: said, common } = Words::of(last_of_the_user(request));
+        let mut beginnings: BTreeMap<String, Vec<&String>> = BTreeMap::new();
+        for word in &said {
+            beginnings.entry(beginning(word)).or_default().push(word);
+        }
+        let of_tool = |tool: &ToolSpec| {
+            let described = Words::of(&description(tool)).own;
+            let found = described.iter().flat_map(|word| {
+                let near = beginnings.get(&beginning(word)).into_iter().flatten();
+                near.filter(|said| are_forms_of_one(word, said)).map(|said| (*said).clone())
+            });
+            found.collect()
+        };
+        let tools = request.tools.iter().map(|tool| (tool.name.clone(), of_tool(tool))).collect();
+        Self { tools: Arc::new(tools), readable: common.len() >= READABLE }
+    }
+
+    /// The names of all tools.
+    pub(super) fn tools(&self) -> impl Iterator<Item = &str> {
+        self.tools.keys().map(String::as_str)
+    }
+
+    /// How many words speak for a tool.
+    pub(crate) fn count(&self, tool: &str) -> usize {
+        self.tools.get(tool).map_or(0, BTreeSet::len)
+    }
+
+    /// How much speaks for a tool.
+    pub(super) fn spoken(&self, tool: &str) -> Spoken {
+        self.much(self.count(tool))
+    }
+
+    /// How much speaks for the tool for which most does.
+    pub(crate) fn most(&self) -> Spoken {
+        self.much(self.most_words())
+    }
+
+    fn most_words(&self) -> usize {
+        self.tools.values().map(BTreeSet::len).max().unwrap_or(0)
+    }
+
+    fn much(&self, words: usize) -> Spoken {
+        match words {
+            MUCH.. => Spoken::Much,
+            0 if self.readable => Spoken::Nothing,
+            _ => Spoken::Little,
+        }
+    }
+
+    /// True where a word speaks for `tool` and for none of `others`; also where no word speaks for any tool, as in another language
+    /// than that of the descriptions.
+    pub(super) fn sets_apart(&self, tool: &str, others: &[&str]) -> bool {
+        let others: Vec<_> = others.iter().filter_map(|other| self.tools.get(*other)).collect();
+        let mut own = self.tools.get(tool).into_iter().flatten();
+        self.most_words() == 0 || own.any(|word| others.iter().all(|words| !words.contains(word)))
+    }
+}
+
+fn description(tool: &ToolSpec) -> String {
+    let properties = tool.parameters.get("properties").and_then(Value::as_object).into_iter().flatten();
+    let mut out = format!("{} {}", tool.name, tool.description);
+    for (key, schema) in properties {
+        let choices = schema.get("enum").and_then(Value::as_array).into_iter().flatten();
+        let about = schema.get("description").and_then(Value::as_str);
+        for text in [key.as_str()].into_iter().chain(about).chain(choices.filter_map(Value::as_str)) {
+            out.push(' ');
+            out.push_str(text);
+        }
+    }
+    out
+}
+
+fn beginning(word: &str) -> String {
+    word.chars().take(BEGINNING).collect()
+}
+
+/// True for `city` and `cities`, `physics` and `physicist`; not for `car` and `cart`.
+fn are_forms_of_one(one: &str, other: &str) -> bool {
+    let same = one.chars().zip(other.chars()).take_while(|(a, b)| a == b).count();
+    let lengths = (one.chars().count(), other.chars().count());
+    let (shorter, longer) = (lengths.0.min(lengths.1), lengths.0.max(lengths.1));
+    let lost = if shorter <= 5 { 1 } else { 2 };
+    let ending = ENDING.min(shorter.saturating_sub(1));
+    let alike = same >= BEGINNING && same.saturating_add(lost) >= shorter && longer.saturating_sub(same) <= ending;
+    one == other || alike
+}
+
+/// The words of a text in lower case, those apart that are written as one (`getWeather`, `get_weather`). Of scripts without spaces
+/// every two characters are a word.
+#[derive(Debug, Default)]
+struct Words {
+    /// Those that say what it is about.
+    own: BTreeSet<String>,
+    common: BTreeSet<String>,
+}
+
+impl Words {
+    fn of(text: &str) -> Self {
+        let mut out = Self::default();
+        let mut word = String::new();
+        let mut before: Option<char> = None;
+        for c in text.chars().chain([' ']) {
+            let humps = before.is_some_and(char::is_lowercase) && c.is_uppercase();
+            if !c.is_alphabetic() || is_without_spaces(c) || humps {
+                out.add(std::mem::take(&mut word));
+            }
+            if is_without_spaces(c) {
+                if let Some(first) = before.filter(|first| is_without_spaces(*first)) {
+                    out.own.insert(String::from_iter([first, c]));
+                }
+            } else if c.is_alphabetic() {
+                word.extend(c.to_lowercase());
+            }
+            before = Some(c);
+        }
+        out
+    }
+
+    fn add(&mut self, word: String) {
+        if COMMON.binary_search(&word.as_str()).is_ok() {
+            self.common.insert(word);
+        } else if word.chars().count() >= SHORTEST {
+            self.own.insert(word);
+        }
+    }
+}
+
+/// Chinese characters and Japanese syllables.
+fn is_without_spaces(c: char) -> bool {
+    matches!(c, '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{4dbf}' | '\u{4e00}'..='\u{9fff}' | '\u{f900}'..='\u{faff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::Message;
+
+    fn support(text: &str, tools: &[(&str, &str)]) -> Support {
+        let tools = tools.iter().map(|(name, description)| {
+            ToolSpec::new(*name, *description)
+                .with_parameters(json!({"type": "object", "properties": {"cityName": {}}}))
+        });
+        let messages = vec![Message::user("flights"), Message::user(text)];
+        Support::of(&Request { tools: tools.collect(), messages, ..Request::default() })
+    }
+
+    const TOOLS: [(&str, &str); 3] = [
+        ("get_distance", "Calculate how far two places are apart"),
+        ("flights.search", "Search for flights between places"),
+        ("天气", "查询城市的天气"),
+    ];
+
+    #[test]
+    fn common_words_are_in_order() {
+        assert!(COMMON.is_sorted(), "they are searched by halves");
+    }
+
+    #[test]
+    fn words_of_the_last_message_speak_for_a_tool_in_any_form() {
+        let support = support("Calculate the distances of all cities, and find a place", &TOOLS);
+        assert_eq!(["get_distance", "flights.search", "天气", "none"].map(|tool| support.count(tool)), [3, 2, 1, 0]);
+        assert_eq!(support.most_words(), 3);
+        assert_eq!(self::support("北京天气怎么样", &TOOLS).count("天气"), 1);
+    }
+
+    #[test]
+    fn that_nothing_speaks_for_a_tool_is_known_only_in_its_language() {
+        let spoken = |text: &str| {
+            let support = support(text, &TOOLS);
+            let of = ["get_distance", "flights.search"].map(|tool| support.spoken(tool));
+            (of, support.most())
+        };
+        use Spoken::{Little, Much, Nothing};
+        assert_eq!(spoken("What are the distances of two cities?"), ([Much, Little], Much));
+        assert_eq!(spoken("Who was the first to win?"), ([Nothing, Nothing], Nothing));
+        assert_eq!(spoken("Wie weit ist es nach Paris?"), ([Little, Little], Little));
+    }
+
+    #[test]
+    fn forms_of_one_word_begin_alike() {
+        for (one, other) in [("city", "cities"), ("physics", "physicist"), ("area", "areas"), ("convert", "conversion")]
+        {
+            assert!(are_forms_of_one(one, other) && are_forms_of_one(other, one), "{one} {other}");
+        }
+        for (one, other) in [("car", "carbon"), ("interest", "international"), ("stock", "store")] {
+            assert!(!are_forms_of_one(one, other) && !are_forms_of_one(other, one), "{one} {other}");
+        }
+    }
+
+    #[test]
+    fn a_word_sets_a_tool_apart_unless_it_speaks_for_the_others_too() {
+        let support = support("The distance between two places", &TOOLS);
+        assert!(support.sets_apart("get_distance", &["flights.search"]) && support.sets_apart("get_distance", &[]));
+        assert!(
+            !support.sets_apart("flights.search", &["get_distance"]) && support.sets_apart("flights.search", &["天气"])
+        );
+        assert!(!support.sets_apart("天气", &["get_distance"]));
+        assert!(self::support("Wie weit ist es?", &TOOLS).sets_apart("flights.search", &["get_distance"]));
+    }
+}
