@@ -97,8 +97,8 @@ pub struct Persistence {
     /// Makes who follows the list. Until it knows the grounds of a call that is not the first nothing of the call is told; where
     /// they do not suffice it is taken back, and the list ends.
     pub list: Maker<dyn CallList>,
-    /// Makes who judges each call that is there only because of `least`. Where it finds the model unsure the call is taken
-    /// back, too.
+    /// Makes who judges each call that is there only because of `least`, or for which only the model speaks. Where it finds the
+    /// model unsure the call is taken back, too.
     pub judge: Maker<dyn Judge>,
 }
 

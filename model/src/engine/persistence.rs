@@ -28,8 +28,9 @@ pub(crate) struct Persisting {
 struct Venture {
     /// Its number in the list.
     call: usize,
-    /// Of one that the model had not made by itself.
-    judge: Option<Box<dyn Judge>>,
+    /// The model made it by itself.
+    own: bool,
+    judge: Box<dyn Judge>,
     /// What is done where it does not.
     retreat: Retreat,
 }
@@ -56,8 +57,8 @@ impl Persisting {
     pub(crate) fn hear(&mut self, token: u32, likely: f32) {
         let text = self.vocab.piece(token);
         self.list.hear(&text);
-        if let Some(judge) = self.venture.as_mut().and_then(|venture| venture.judge.as_mut()) {
-            judge.hear(&text, likely);
+        if let Some(venture) = &mut self.venture {
+            venture.judge.hear(&text, likely);
         }
     }
 
@@ -85,8 +86,7 @@ impl Persisting {
         let retreat = Retreat { tokens, held, instead };
         // Behind a call that the model had not made by itself none is its own.
         let own = goes_on && !self.prolonged;
-        let judge = (!own).then(|| self.judge.make());
-        self.venture = Some(Venture { call: self.list.calls(), judge, retreat });
+        self.venture = Some(Venture { call: self.list.calls(), own, judge: self.judge.make(), retreat });
         Some(calls)
     }
 
@@ -103,14 +103,15 @@ impl Persisting {
     /// Whether the call that was ventured stays, or how to retreat from it; `None` where that is not known yet, or was told.
     /// `over`: no more comes.
     pub(crate) fn outcome(&mut self, over: bool) -> Option<Result<(), Retreat>> {
-        let Venture { call, judge, retreat } = self.venture.as_ref()?;
-        let stays = match (self.list.grounds(*call), judge) {
-            (None, _) if !over => return None,
-            (Some(Grounds::None), _) | (Some(Grounds::Model), Some(_)) => false,
-            (_, Some(judge)) => judge.is_sure(over)?,
-            (_, None) => true,
+        let Venture { call, own, judge, retreat } = self.venture.as_ref()?;
+        let stays = match self.list.grounds(*call) {
+            None if !over => return None,
+            Some(Grounds::None) => false,
+            Some(Grounds::Model) if !own => false,
+            Some(Grounds::User) if *own => true,
+            _ => judge.is_sure(over)?,
         };
-        let own = judge.is_none();
+        let own = *own;
         let outcome = if stays { Ok(()) } else { Err(*retreat) };
         self.venture = None;
         self.prolonged |= !own;

@@ -23,6 +23,15 @@ fn since_the_user(request: &Request) -> &[Message] {
     request.messages.get(last.map_or(0, |at| at.saturating_add(1))..).unwrap_or_default()
 }
 
+/// The user's last message, and what tools have answered since.
+pub(super) fn said_since(request: &Request) -> impl Iterator<Item = &str> {
+    let answers = since_the_user(request).iter().filter_map(|message| match message {
+        Message::Observation(observation) => Some(observation.content.as_str()),
+        _ => None,
+    });
+    [last_of_the_user(request)].into_iter().chain(answers)
+}
+
 /// True where the user's last message has been answered with a call.
 pub(crate) fn has_called(request: &Request) -> bool {
     since_the_user(request).iter().any(|message| matches!(message, Message::Observation(_)))
@@ -34,13 +43,7 @@ pub(super) struct Said(Arc<str>);
 
 impl Said {
     pub(super) fn of(request: &Request) -> Self {
-        let mut out = words(last_of_the_user(request));
-        for message in since_the_user(request) {
-            if let Message::Observation(observation) = message {
-                out.push_str(&words(&observation.content));
-            }
-        }
-        Self(out.into())
+        Self(said_since(request).map(words).collect::<String>().into())
     }
 
     /// True where the words of `value`, which is JSON, are among those of the message, one after another.

@@ -15,6 +15,7 @@
 
 pub(crate) mod reading;
 
+mod amounts;
 mod arguments;
 mod candidate;
 mod judge;

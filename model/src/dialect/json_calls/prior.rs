@@ -1,8 +1,11 @@
 //! What of a call is likelier than the model finds. Of two tools that for which more of the user's words speak: small models call
-//! what they have just read of, or several tools in turn, where a look at the words would do. And that a list ends which goes
-//! round.
+//! what they have just read of, or several tools in turn, where a look at the words would do. That a number ends where it is one that
+//! the user has said. And that a list ends which goes round.
+
+use std::sync::Arc;
 
 use super::{
+    amounts::Amounts,
     mentioned::has_called,
     rounds::Rounds,
     scanner::{Event, Scanner},
@@ -20,6 +23,12 @@ const WORD: f32 = 1.0;
 /// More words than so many, beyond those that speak for another tool, say no more.
 const ENOUGH: usize = 4;
 
+/// By so much it is less likely that a number goes on which the user has said, to one that the user has not: in other units it may.
+const NUMBER: f32 = -3.0;
+
+/// The same of one that has at least so many digits, and that such a one lacks zeros at its end: they are miscounted.
+const LONG: (usize, f32) = (5, -12.0);
+
 /// By so much it is less likely that a list goes on which goes round.
 const ROUND: f32 = -30.0;
 
@@ -27,7 +36,8 @@ const ROUND: f32 = -30.0;
 pub(crate) fn prior(request: &Request) -> Maker<dyn dialect::Prior> {
     // What comes after a call is about its result.
     let support = (!has_called(request)).then(|| Support::of(request));
-    Maker::new(move || -> Box<dyn dialect::Prior> { Box::new(Prior::new(support.clone())) })
+    let amounts = Arc::new(Amounts::of(request));
+    Maker::new(move || -> Box<dyn dialect::Prior> { Box::new(Prior::new(support.clone(), Arc::clone(&amounts))) })
 }
 
 /// What a call begins with, without white space.
@@ -40,6 +50,7 @@ struct Prior {
     /// What a call of each tool begins with, and how many words speak for it.
     tools: Vec<(String, usize)>,
     called: Vec<String>,
+    amounts: Arc<Amounts>,
     place: Place,
     characters: Characters,
 }
@@ -54,12 +65,12 @@ enum Place {
 }
 
 impl Prior {
-    fn new(support: Option<Support>) -> Self {
+    fn new(support: Option<Support>, amounts: Arc<Amounts>) -> Self {
         let tools = support
             .iter()
             .flat_map(|support| support.tools().map(|tool| (format!("{START}{tool}\""), support.count(tool))));
         let tools = tools.collect();
-        Self { support, tools, called: Vec::new(), place: Place::Outside, characters: Characters::default() }
+        Self { support, tools, called: Vec::new(), amounts, place: Place::Outside, characters: Characters::default() }
     }
 
     fn push(&mut self, c: char) {
@@ -107,6 +118,31 @@ impl Prior {
         self.tools = support.tools().map(|tool| (format!("{START}{tool}\""), count(tool))).collect();
     }
 
+    /// What speaks against `text` behind the number that is being written.
+    fn of_number(&self, number: &str, text: &str) -> f32 {
+        let digits = text.chars().take_while(|c| c.is_ascii_digit() || *c == '.').count();
+        let more = text.get(..digits).unwrap_or_default();
+        let (least, much) = LONG;
+        if more.is_empty() && self.lacks_zeros(number) {
+            much
+        } else if more.is_empty() || !self.amounts.has(number) || self.amounts.begins(&format!("{number}{more}")) {
+            0.0
+        } else if number.len() >= least {
+            much
+        } else {
+            NUMBER
+        }
+    }
+
+    /// True where the user has not said `number`, but the same with more zeros.
+    fn lacks_zeros(&self, number: &str) -> bool {
+        let longer = (1..=12).map(|zeros| format!("{number}{}", "0".repeat(zeros)));
+        number.len().saturating_add(1) >= LONG.0
+            && !number.contains('.')
+            && !self.amounts.has(number)
+            && longer.into_iter().any(|longer| self.amounts.has(&longer))
+    }
+
     /// How many words speak for each tool that an object may call which begins so.
     fn possible(&self, written: &str) -> impl Iterator<Item = usize> {
         let fits = move |start: &str| start.starts_with(written) || written.starts_with(start);
@@ -138,7 +174,10 @@ impl dialect::Prior for Prior {
                 let first = counts.next();
                 counts.any(|count| Some(count) != first)
             }
-            Place::Behind(_, rounds) => rounds.goes_round(),
+            Place::Behind(_, rounds) => {
+                let number = rounds.number();
+                rounds.goes_round() || self.amounts.has(number) || self.lacks_zeros(number)
+            }
         }
     }
 
@@ -147,7 +186,8 @@ impl dialect::Prior for Prior {
         let written = match &self.place {
             Place::Outside => return 0.0,
             Place::Beginning(_, written) => written,
-            Place::Behind(_, rounds) => return if rounds.goes_on(text) { ROUND } else { 0.0 },
+            Place::Behind(_, rounds) if rounds.goes_on(text) => return ROUND,
+            Place::Behind(_, rounds) => return self.of_number(rounds.number(), text),
         };
         let most = self.possible(written).max().unwrap_or(0);
         let mut then = written.clone();
@@ -168,7 +208,7 @@ mod tests {
     fn after(written: &str) -> Box<dyn dialect::Prior> {
         let tools = [("get_time", ""), ("get_weather", "rain"), ("find", "people lakes roads hills woods")];
         let tools = tools.map(|(name, about)| ToolSpec::new(name, about)).into();
-        let messages = vec![Message::user("weather, rain, people, lakes, roads, hills, woods")];
+        let messages = vec![Message::user("weather, rain, people, lakes, roads, hills, woods, 50 thousand")];
         let mut prior = super::prior(&Request { tools, messages, ..Request::default() }).make();
         prior.hear(written.as_bytes());
         prior
@@ -192,6 +232,20 @@ mod tests {
     fn behind_a_call_come_its_tool_and_those_with_words_of_their_own() {
         let prior = after("[{\"name\": \"get_weather\", \"arguments\": {\"name\": \"\"}}, {\"name\": \"");
         assert_eq!(["find", "get_w", "get_t"].map(|text| prior.lean(text.as_bytes())), [0.0, 0.0, -4.0]);
+    }
+
+    #[test]
+    fn a_number_that_the_user_has_said_is_over() {
+        let written = |number: &str| after(&format!("[{{\"name\": \"find\", \"arguments\": {{\"list\": [1, {number}"));
+        let prior = written("50");
+        assert!(prior.minds());
+        assert_eq!(
+            ["0", "00", ".5", "0}", "]", ", 0", "e3"].map(|text| prior.lean(text.as_bytes())),
+            [0.0, 0.0, -3.0, 0.0, 0.0, 0.0, 0.0]
+        );
+        assert_eq!((written("50000").lean(b"0"), written("50000").lean(b"}")), (-12.0, 0.0));
+        assert_eq!((written("5000").lean(b"0"), written("5000").lean(b"}")), (0.0, -12.0));
+        assert!(!written("500").minds() && !written("60").minds() && !written("\"50").minds() && !written("").minds());
     }
 
     #[test]

@@ -16,6 +16,8 @@ pub(super) struct Rounds {
     open: Vec<Open>,
     in_string: bool,
     escaped: bool,
+    /// The number that is being written.
+    number: String,
 }
 
 #[derive(Debug, Clone)]
@@ -26,6 +28,11 @@ enum Open {
 
 impl Rounds {
     pub(super) fn push(&mut self, c: char) {
+        if !self.in_string && (c.is_ascii_digit() || "-+.eE".contains(c)) {
+            self.number.push(c);
+        } else {
+            self.number.clear();
+        }
         if !self.in_string && (c == ',' || c == ']' || c == '}') {
             match self.open.last_mut() {
                 Some(Open::List { items, item }) if c == ',' => {
@@ -66,6 +73,11 @@ impl Rounds {
                 item.push(c);
             }
         }
+    }
+
+    /// The number that is being written; else nothing.
+    pub(super) fn number(&self) -> &str {
+        &self.number
     }
 
     /// True where the innermost list goes round.

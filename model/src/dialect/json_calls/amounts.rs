@@ -1,0 +1,101 @@
+//! Numbers that the user has said: a small model that copies one miscounts its zeros, and does not come to an end.
+
+use super::mentioned::said_since;
+use crate::Request;
+
+/// What stands behind a number and makes it so many digits longer.
+const SCALES: [(&str, usize); 7] =
+    [("thousand", 3), ("million", 6), ("billion", 9), ("trillion", 12), ("k", 3), ("万", 4), ("亿", 8)];
+
+/// The numbers in the user's last message, and in what tools have answered since, as JSON has them, without a sign.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Amounts(Vec<String>);
+
+impl Amounts {
+    pub(super) fn of(request: &Request) -> Self {
+        let mut out = Self::default();
+        for text in said_since(request) {
+            out.read(text);
+        }
+        out
+    }
+
+    fn read(&mut self, text: &str) {
+        let mut rest = text;
+        while let Some(at) = rest.find(|c: char| c.is_ascii_digit()) {
+            let from = rest.get(at..).unwrap_or_default();
+            let (number, after) = number(from);
+            let behind = after.trim_start_matches([' ', '-']).to_lowercase();
+            let is_whole = |word: &str| !behind.chars().nth(word.chars().count()).is_some_and(char::is_alphabetic);
+            for (word, zeros) in SCALES {
+                if behind.starts_with(word) && (!word.is_ascii() || is_whole(word)) {
+                    self.0.push(scaled(&number, zeros));
+                }
+            }
+            self.0.push(number);
+            rest = after;
+        }
+    }
+
+    /// True where `written` is one of them.
+    pub(super) fn has(&self, written: &str) -> bool {
+        self.0.iter().any(|said| said == written.trim_start_matches('-'))
+    }
+
+    /// True where one of them begins with `written`.
+    pub(super) fn begins(&self, written: &str) -> bool {
+        self.0.iter().any(|said| said.starts_with(written.trim_start_matches('-')))
+    }
+}
+
+/// The number that `text` begins with, and what is behind it. Commas stand between thousands.
+fn number(text: &str) -> (String, &str) {
+    let mut out = String::new();
+    let mut end = 0;
+    let bytes = text.as_bytes();
+    let digits = |from: usize| bytes.get(from..).unwrap_or_default().iter().take_while(|b| b.is_ascii_digit()).count();
+    loop {
+        let count = digits(end);
+        out.push_str(text.get(end..end.saturating_add(count)).unwrap_or_default());
+        end = end.saturating_add(count);
+        let next = end.saturating_add(1);
+        match bytes.get(end) {
+            Some(b',') if digits(next) == 3 && !out.contains('.') => end = next,
+            Some(b'.') if digits(next) > 0 && !out.contains('.') => {
+                out.push('.');
+                end = next;
+            }
+            _ => return (out, text.get(end..).unwrap_or_default()),
+        }
+    }
+}
+
+/// `number` with its point so many places further.
+fn scaled(number: &str, places: usize) -> String {
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    let moved: String = fraction.chars().chain(std::iter::repeat('0')).take(places).collect();
+    let rest = fraction.get(places..).unwrap_or_default().trim_end_matches('0');
+    let whole = format!("{whole}{moved}");
+    let whole = whole.trim_start_matches('0');
+    let whole = if whole.is_empty() { "0" } else { whole };
+    if rest.is_empty() { whole.to_owned() } else { format!("{whole}.{rest}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Message;
+
+    #[test]
+    fn numbers_are_read_with_what_makes_them_larger() {
+        let text = "8.5 million of 1,250,000 in 2022, 3, 4 and 50k; 5% of 0.25 thousand, 3万 and -7 kings.";
+        let amounts = Amounts::of(&Request { messages: vec![Message::user(text)], ..Request::default() });
+        for said in ["8.5", "8500000", "1250000", "2022", "3", "4", "50", "50000", "5", "0.25", "250", "30000", "-7"] {
+            assert!(amounts.has(said), "{said} {amounts:?}");
+        }
+        for other in ["85", "1", "250000", "34", "7000", "85000000", ""] {
+            assert!(!amounts.has(other), "{other} {amounts:?}");
+        }
+        assert!(amounts.begins("850") && amounts.begins("-0.2") && !amounts.begins("85000000"));
+    }
+}
