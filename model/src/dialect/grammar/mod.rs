@@ -14,6 +14,8 @@ mod schema;
 mod strings;
 mod syntax;
 
+pub(super) use schema::required;
+
 use glassbox_tools::ToolSpec;
 
 use super::DialectError;

@@ -161,6 +161,6 @@ pub(super) fn bound(schema: &Map<String, Value>, keyword: &str, path: &Path) -> 
 }
 
 /// The names under `required`.
-pub(super) fn required(schema: &Map<String, Value>) -> Vec<&str> {
+pub(in crate::dialect) fn required(schema: &Map<String, Value>) -> Vec<&str> {
     schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect()
 }

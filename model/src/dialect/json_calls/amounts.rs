@@ -7,6 +7,9 @@ use crate::Request;
 const SCALES: [(&str, usize); 7] =
     [("thousand", 3), ("million", 6), ("billion", 9), ("trillion", 12), ("k", 3), ("万", 4), ("亿", 8)];
 
+/// Letters of the longest of them.
+const LONGEST: usize = 8;
+
 /// The numbers in the user's last message, and in what tools have answered since, as JSON has them, without a sign.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Amounts(Vec<String>);
@@ -25,7 +28,9 @@ impl Amounts {
         while let Some(at) = rest.find(|c: char| c.is_ascii_digit()) {
             let from = rest.get(at..).unwrap_or_default();
             let (number, after) = number(from);
-            let behind = after.trim_start_matches([' ', '-']).to_lowercase();
+            // No more of what may be a long text than a scale has letters, and one that would make it another word.
+            let behind = after.trim_start_matches([' ', '-']).chars().take(LONGEST.saturating_add(1));
+            let behind: String = behind.flat_map(char::to_lowercase).collect();
             let is_whole = |word: &str| !behind.chars().nth(word.chars().count()).is_some_and(char::is_alphabetic);
             for (word, zeros) in SCALES {
                 if behind.starts_with(word) && (!word.is_ascii() || is_whole(word)) {

@@ -6,7 +6,7 @@
 use serde_json::{Map, Value};
 
 use super::mentioned::Said;
-use crate::Request;
+use crate::{Request, dialect::grammar::required};
 
 /// An argument is left out where a token of its value was less likely than not.
 const LIKELY: f32 = 0.5;
@@ -61,8 +61,7 @@ enum Kind {
 }
 
 fn keys(parameters: &Value) -> Vec<(String, Kind)> {
-    let required: Vec<&str> =
-        parameters.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+    let required = parameters.as_object().map(required).unwrap_or_default();
     let properties = parameters.get("properties").and_then(Value::as_object).into_iter().flatten();
     let kinds = properties.filter_map(|(key, schema)| {
         let kind = kind(schema, required.contains(&key.as_str()))?;

@@ -14,20 +14,20 @@ use super::{
 use crate::{
     Request,
     characters::Characters,
-    dialect::{CallList, Follows, Grounds, Maker},
+    dialect::{CallList, Follows, Grounds, Maker, grammar::required},
 };
 
 /// For the replies to a request.
 pub(crate) fn list(request: &Request) -> Maker<dyn CallList> {
-    let required = request.tools.iter().map(|tool| (tool.name.clone(), required(&tool.parameters)));
+    let required = request.tools.iter().map(|tool| (tool.name.clone(), free(&tool.parameters)));
     let asked =
         Arc::new(Asked { support: Support::of(request), said: Said::of(request), required: required.collect() });
     Maker::new(move || -> Box<dyn CallList> { Box::new(List::new(Arc::clone(&asked))) })
 }
 
 /// Parameters that have to be there and may hold anything: of an enum a model tries one value after the other.
-fn required(parameters: &Value) -> Vec<String> {
-    let keys = parameters.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+fn free(parameters: &Value) -> Vec<String> {
+    let keys = parameters.as_object().map(required).unwrap_or_default().into_iter();
     let schema = |key: &str| parameters.get("properties").and_then(|properties| properties.get(key));
     keys.filter(|key| schema(key).is_none_or(|schema| schema.get("enum").is_none())).map(str::to_owned).collect()
 }
@@ -141,35 +141,28 @@ impl List {
     }
 
     fn push(&mut self, c: char) {
+        let in_call = matches!(self.place, Place::Call(_));
         if let (Place::Call(scanner), Some(call)) = (&self.place, self.calls.last_mut()) {
             call.push(c, scanner);
         }
-        self.place = match std::mem::replace(&mut self.place, Place::Out) {
-            Place::Call(mut scanner) => {
-                let event = scanner.push(c);
-                if let Some(call) = self.calls.last_mut() {
-                    call.tool.clone_from(&scanner.name);
-                    if event == Event::End {
-                        call.end();
-                    }
-                }
-                match event {
-                    Event::End => Place::Behind,
-                    Event::Broken => Place::Out,
-                    _ => Place::Call(scanner),
-                }
-            }
-            place => step(place, c),
-        };
-        if let (Place::Call(_), true) = (&self.place, self.calls.last().is_none_or(|call| call.over)) {
-            self.calls.push(Call { text: c.into(), ..Call::default() });
+        self.place = step(std::mem::take(&mut self.place), c);
+        match (&self.place, self.calls.last_mut()) {
+            (Place::Call(scanner), Some(call)) if in_call => call.tool.clone_from(&scanner.name),
+            (Place::Call(_), _) => self.calls.push(Call { text: c.into(), ..Call::default() }),
+            (Place::Behind, Some(call)) if in_call => call.end(),
+            _ => {}
         }
     }
 }
 
-/// Where a character leads that does not stand in a call.
+/// Where a character leads.
 fn step(place: Place, c: char) -> Place {
     match place {
+        Place::Call(mut scanner) => match scanner.push(c) {
+            Event::End => Place::Behind,
+            Event::Broken => Place::Out,
+            _ => Place::Call(scanner),
+        },
         place @ (Place::Start | Place::Before | Place::Behind) if c.is_whitespace() => place,
         Place::Start if c == '`' => Place::Fence,
         Place::Fence if c == '`' || c.is_ascii_lowercase() || c.is_whitespace() => Place::Fence,
@@ -204,14 +197,7 @@ impl CallList for List {
         let mut follows = None;
         for c in characters.push(text).chars() {
             let behind = matches!(place, Place::Behind);
-            place = match place {
-                Place::Call(mut scanner) => match scanner.push(c) {
-                    Event::End => Place::Behind,
-                    Event::Broken => Place::Out,
-                    _ => Place::Call(scanner),
-                },
-                place => step(place, c),
-            };
+            place = step(place, c);
             match place {
                 Place::Before if behind => return Some(Follows::Call),
                 Place::Out if behind => return Some(Follows::End),

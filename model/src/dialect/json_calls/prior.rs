@@ -136,11 +136,11 @@ impl Prior {
 
     /// True where the user has not said `number`, but the same with more zeros.
     fn lacks_zeros(&self, number: &str) -> bool {
-        let longer = (1..=12).map(|zeros| format!("{number}{}", "0".repeat(zeros)));
+        let mut longer = (1..=12).map(|zeros| format!("{number}{}", "0".repeat(zeros)));
         number.len().saturating_add(1) >= LONG.0
             && !number.contains('.')
             && !self.amounts.has(number)
-            && longer.into_iter().any(|longer| self.amounts.has(&longer))
+            && longer.any(|longer| self.amounts.has(&longer))
     }
 
     /// How many words speak for each tool that an object may call which begins so.

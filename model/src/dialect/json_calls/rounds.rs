@@ -91,6 +91,10 @@ impl Rounds {
 
     /// True where `text` would begin another item of a list that goes round.
     pub(super) fn goes_on(&self, text: &str) -> bool {
+        // Asked of every token that may come: most have none.
+        if !text.contains(',') {
+            return false;
+        }
         let mut then = self.clone();
         let depth = self.open.len();
         text.chars().any(|c| {
