@@ -18,7 +18,7 @@ use futures::{FutureExt, StreamExt, stream};
 
 use crate::{
     ChatModel, DeltaStream, ModelError, ModelInfo, ModelLoad, Request, TextModel,
-    dialect::{self, Dialect, Grammar, Hesitation, Maker, OutputParser, Persistence, Prior},
+    dialect::{self, Dialect, Grammar, OutputParser, Steering},
     engine::{Engine, EngineOptions, LlamaVocab},
     off_thread::off_thread,
     trace::{self, Operation},
@@ -180,9 +180,7 @@ async fn resolve(source: &str, _: &Listener) -> Result<PathBuf, ModelError> {
 struct Prepared {
     prompt: Vec<u32>,
     grammar: Option<Grammar>,
-    hesitation: Option<Hesitation>,
-    persistence: Option<Persistence>,
-    prior: Option<Maker<dyn Prior>>,
+    steering: Steering,
     parser: Box<dyn OutputParser>,
     stop_tokens: Vec<u32>,
     request: Request,
@@ -198,11 +196,9 @@ impl Inner {
         let grammar = self.dialect.grammar(&request)?;
         let prompt = self.prompt(&request)?;
         let parser = self.dialect.parser(&request);
-        let hesitation = self.dialect.hesitation(&request)?;
-        let persistence = self.dialect.persistence(&request);
-        let prior = self.dialect.prior(&request);
+        let steering = self.dialect.steering(&request)?;
         let stop_tokens = self.dialect.stop_tokens();
-        Ok(Prepared { prompt, grammar, hesitation, persistence, prior, parser, stop_tokens, request })
+        Ok(Prepared { prompt, grammar, steering, parser, stop_tokens, request })
     }
 }
 

@@ -307,7 +307,7 @@ fn models_that_write_lists_better_than_their_templates_tags_are_asked_for_lists(
 
 #[test]
 fn a_call_is_doubted_only_where_words_would_do_as_well() {
-    let asked = |request: Request| generic(None).hesitation(&request).unwrap();
+    let asked = |request: Request| generic(None).steering(&request).unwrap().hesitation;
     let offered = || Request { tools: vec![track()], ..Request::default() };
     let hesitation = asked(offered()).unwrap();
     assert!((0.0..1.0).contains(&hesitation.least) && hesitation.judge.is_some(), "{hesitation:?}");
@@ -322,7 +322,7 @@ fn a_call_is_doubted_only_where_words_would_do_as_well() {
     for tool_choice in [ToolChoice::None, ToolChoice::Required, ToolChoice::Answer, ToolChoice::Named("track".into())] {
         assert!(asked(Request { tool_choice, ..offered() }).is_none());
     }
-    assert!(qwen().hesitation(&offered()).unwrap().is_none());
+    assert!(qwen().steering(&offered()).unwrap().hesitation.is_none());
 }
 
 #[test]
@@ -330,8 +330,8 @@ fn a_call_is_judged_by_how_likely_its_values_are() {
     let tokens = [("```", 0.8), ("json\n[{\"name\": \"track\", \"arguments\": {\"symbol\":", 1.0), (" \"", 1.0)];
     let ends = [("\"}", 1.0), ("}", 0.1), ("]\n```", 0.1)];
     let judged = |value: &[(&str, f32)]| {
-        let mut judge = generic(None).hesitation(&Request { tools: vec![track()], ..Request::default() }).unwrap();
-        let mut judge = judge.as_mut().unwrap().judge.take().unwrap().make();
+        let mut judge = generic(None).steering(&Request { tools: vec![track()], ..Request::default() }).unwrap();
+        let mut judge = judge.hesitation.as_mut().unwrap().judge.take().unwrap().make();
         for (text, likely) in tokens.iter().chain(value).chain(&ends) {
             judge.hear(text.as_bytes(), *likely);
         }
@@ -342,8 +342,8 @@ fn a_call_is_judged_by_how_likely_its_values_are() {
     assert_eq!(judged(&[("AA", 0.1), ("PL", 0.9)]), Some(false));
     // A value that goes on and on is not waited for, and characters may be cut.
     assert_eq!(judged(&[("x", 0.2); 60]), Some(false));
-    let mut cut = generic(None).hesitation(&Request { tools: vec![track()], ..Request::default() }).unwrap();
-    let mut judge = cut.as_mut().unwrap().judge.take().unwrap().make();
+    let mut cut = generic(None).steering(&Request { tools: vec![track()], ..Request::default() }).unwrap();
+    let mut judge = cut.hesitation.as_mut().unwrap().judge.take().unwrap().make();
     judge.hear("[{\"name\": \"track\", \"arguments\": {\"symbol\": \"".as_bytes(), 1.0);
     for byte in "股票".as_bytes().chunks(1) {
         judge.hear(byte, 0.99);
@@ -355,7 +355,7 @@ fn a_call_is_judged_by_how_likely_its_values_are() {
 fn the_more_of_the_users_words_speak_for_a_tool_the_less_a_call_of_it_is_doubted() {
     let asked = |text: &str| {
         let request = Request { tools: vec![track()], messages: vec![Message::user(text)], ..Request::default() };
-        let hesitation = generic(None).hesitation(&request).unwrap().unwrap();
+        let hesitation = generic(None).steering(&request).unwrap().hesitation.unwrap();
         let judged = [0.65, 0.75, 0.85, 0.95].map(|likely| {
             let mut judge = hesitation.judge.as_ref().unwrap().make();
             judge.hear(b"[{\"name\": \"track\", \"arguments\": {\"symbol\": ", 1.0);
@@ -378,7 +378,7 @@ fn between_tools_the_users_words_have_a_say_until_one_was_called() {
     let messages = || vec![Message::user("What is the weather like?")];
     let request = || Request { tools: tools(), messages: messages(), ..Request::default() };
     let at_a_name = |request: Request| {
-        let mut prior = generic(None).prior(&request).unwrap().make();
+        let mut prior = generic(None).steering(&request).unwrap().prior.unwrap().make();
         prior.hear(b"```json\n[{\"name\": \"");
         prior
     };
@@ -388,14 +388,14 @@ fn between_tools_the_users_words_have_a_say_until_one_was_called() {
     let call = ToolCall::new("1", "get_weather", json!({}));
     let answered = [messages(), vec![Message::observation(&call, "It rains.")]].concat();
     assert!(!at_a_name(Request { messages: answered, ..request() }).minds());
-    assert!(generic(None).prior(&Request { tools: Vec::new(), ..request() }).is_none());
-    assert!(qwen().prior(&request()).is_none());
+    assert!(generic(None).steering(&Request { tools: Vec::new(), ..request() }).unwrap().prior.is_none());
+    assert!(qwen().steering(&request()).unwrap().prior.is_none());
 }
 
 #[test]
 fn a_list_of_calls_goes_on_where_there_may_be_several() {
     let offered = || Request { tools: vec![track()], parallel_calls: true, ..Request::default() };
-    let persistence = generic(None).persistence(&offered()).unwrap();
+    let persistence = generic(None).steering(&offered()).unwrap().persistence.unwrap();
     assert!((0.0..1.0).contains(&persistence.least), "{persistence:?}");
     let mut list = persistence.list.make();
     list.hear("```json\n[{\"name\": \"track\", \"arguments\": {\"symbol\": \"1".as_bytes());
@@ -403,9 +403,9 @@ fn a_list_of_calls_goes_on_where_there_may_be_several() {
         (list.after(b"\"}},"), list.after(b"\"}}]"), list.after(b"01")),
         (Some(Follows::Call), Some(Follows::End), None)
     );
-    assert!(generic(None).persistence(&Request { parallel_calls: false, ..offered() }).is_none());
-    assert!(generic(None).persistence(&Request { tools: Vec::new(), ..offered() }).is_none());
-    assert!(qwen().persistence(&offered()).is_none());
+    assert!(generic(None).steering(&Request { parallel_calls: false, ..offered() }).unwrap().persistence.is_none());
+    assert!(generic(None).steering(&Request { tools: Vec::new(), ..offered() }).unwrap().persistence.is_none());
+    assert!(qwen().steering(&offered()).unwrap().persistence.is_none());
 }
 
 #[test]

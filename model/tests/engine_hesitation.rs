@@ -13,7 +13,7 @@ mod engine;
 use engine::{always, chat, collect, holds_nothing_else, never, next, options, request};
 use glassbox_model::{
     Vocab,
-    dialect::{Grammar, Hesitation, Judge, Maker},
+    dialect::{Grammar, Hesitation, Judge, Maker, Steering},
     engine::{Engine, EngineEvent, GenerateRequest},
 };
 
@@ -39,7 +39,10 @@ impl Asked {
     fn request(&self, least: f32, judge: Option<fn() -> Box<dyn Judge>>) -> GenerateRequest {
         let judge = judge.map(Maker::new);
         let hesitation = Hesitation { openers: vec![self.opener.clone()], least, judge, instead: None };
-        GenerateRequest { hesitation: Some(hesitation), ..request(self.prompt.clone(), 12) }
+        GenerateRequest {
+            steering: Steering { hesitation: Some(hesitation), ..Steering::default() },
+            ..request(self.prompt.clone(), 12)
+        }
     }
 }
 
@@ -100,8 +103,14 @@ async fn it_is_told_how_sure_a_choice_is_and_not_what_is_forced() {
             Some(Grammar { lark: r#"start: ("Perhaps" | "Maybe") ", that is what I think of it.""#.to_owned() });
         let judge = judge.map(Maker::new);
         let hesitation = Hesitation { openers: vec!["Yes".into(), "No".into()], least, judge, instead };
-        let (sure, tokens) =
-            told_sure(&engine, GenerateRequest { hesitation: Some(hesitation), ..asked.clone() }).await;
+        let (sure, tokens) = told_sure(
+            &engine,
+            GenerateRequest {
+                steering: Steering { hesitation: Some(hesitation), ..Steering::default() },
+                ..asked.clone()
+            },
+        )
+        .await;
         assert!(sure.is_empty() && tokens > 5, "{sure:?} of {tokens}");
     }
 }

@@ -7,7 +7,7 @@ mod engine;
 use engine::{Reply, chat, collect, options, request};
 use glassbox_model::{
     Message, Request,
-    dialect::{self, Grammar},
+    dialect::{self, Grammar, Steering},
     engine::{Engine, GenerateRequest},
 };
 use glassbox_tools::ToolSpec;
@@ -25,13 +25,14 @@ async fn reply(engine: &Engine, message: &str, leans: bool) -> Reply {
     let asked = Request { tools, messages, ..Request::default() };
     let vocab = engine.vocab();
     let dialect = dialect::by_name("generic", &*vocab, engine.metadata()).unwrap().dialect;
-    let prior = dialect.prior(&asked).filter(|_| leans);
+    let prior = dialect.steering(&asked).unwrap().prior.filter(|_| leans);
+    let steering = Steering { prior, ..Steering::default() };
     let names = TOOLS.map(|(tool, _)| format!("\"{tool}\"")).join(" | ");
     let lark = format!(r#"start: "{{\"name\": \"" ({names}) "\"}}""#);
     // The prompt says nothing of the message: all that the model knows of it is the prior.
     let prompt = chat(&*vocab, "You call tools.", "Call one.");
     let constraint = Some(Grammar { lark });
-    collect(engine.generate(GenerateRequest { constraint, prior, ..request(prompt, 40) })).await.unwrap()
+    collect(engine.generate(GenerateRequest { constraint, steering, ..request(prompt, 40) })).await.unwrap()
 }
 
 #[tokio::test]

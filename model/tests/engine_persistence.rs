@@ -15,7 +15,7 @@ use std::collections::HashSet;
 use engine::{Reply, chat, collect, holds_nothing_else, never, options, request};
 use glassbox_model::{
     FinishReason, Message, Request,
-    dialect::{self, Grammar, Judge, Maker, Persistence},
+    dialect::{self, Grammar, Judge, Maker, Persistence, Steering},
     engine::{Engine, GenerateRequest},
 };
 use glassbox_tools::ToolSpec;
@@ -51,7 +51,7 @@ impl Asked {
         let messages = vec![Message::user("Take 0, 1, 2, 3, 4, 5, 6, 7, 8 and 9.")];
         let offered =
             Request { tools: vec![ToolSpec::new("take", "")], messages, parallel_calls: true, ..Request::default() };
-        let list = dialect.persistence(&offered).expect("lists of calls are its form");
+        let list = dialect.steering(&offered).unwrap().persistence.expect("lists of calls are its form");
         Self { engine, prompt, list }
     }
 
@@ -60,7 +60,11 @@ impl Asked {
         let call = |digits: &str| format!(r#""{{\"name\": \"take\", \"arguments\": {{\"n\": " /[{digits}]/ "}}}}""#);
         let (low, high) = (call("0-4"), call("5-9"));
         let constraint = Some(Grammar { lark: format!(r#"start: "[" {low} (", " {high} (", " {low})*)? "]""#) });
-        GenerateRequest { constraint, persistence, ..request(self.prompt.clone(), 400) }
+        GenerateRequest {
+            constraint,
+            steering: Steering { persistence, ..Steering::default() },
+            ..request(self.prompt.clone(), 400)
+        }
     }
 
     async fn reply(&self, least: f32, judge: fn() -> Box<dyn Judge>) -> Reply {

@@ -1,13 +1,15 @@
 //! Models that were never trained on tools: they are told in the system prompt how to write a call.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
 use super::chat::{Chat, Form, Turn, own_line};
 use super::grammar::json_reply::{self, Style};
-use super::json_calls::{Options, Parser, Settings, Spoken, Support, call_list, judge, judge_another, prior};
+use super::json_calls::{Asked, Options, Parser, Settings, Spoken, call_list, judge, judge_another, prior};
 use super::reply::INTERPRETER;
 use super::{
-    Dialect, DialectError, Grammar, Hesitation, Maker, OutputParser, Persistence, Piece, Prior, fence, order, pyjson,
+    Dialect, DialectError, Grammar, Hesitation, Maker, OutputParser, Persistence, Piece, Steering, fence, order, pyjson,
 };
 use crate::{AssistantPart, Metadata, ReplyFormat, Request, ToolChoice, Vocab};
 
@@ -81,6 +83,28 @@ impl Generic {
 
     pub(crate) fn frame(&self) -> Frame {
         self.frame
+    }
+
+    /// How sure the model must be to begin its reply with a call; `None` where a program or data would do as well as words.
+    fn hesitation(&self, request: &Request, asked: &Arc<Asked>) -> Result<Option<Hesitation>, DialectError> {
+        // A program begins with backticks too, and is no less welcome than words.
+        let free = request.tool_choice == ToolChoice::Auto && request.format == ReplyFormat::Text;
+        if !free || request.interpreter || self.chat.thinking {
+            return Ok(None);
+        }
+        let words = Request { tools: request.tools.clone(), tool_choice: ToolChoice::Answer, ..Request::default() };
+        let least = match asked.support.most() {
+            Spoken::Nothing => UNSPOKEN,
+            Spoken::Little => LIKELY,
+            Spoken::Much => SPOKEN,
+        };
+        let asked = Arc::clone(asked);
+        Ok(Some(Hesitation {
+            openers: ["`", "{", "[", "<tool_call>"].map(str::to_owned).into(),
+            least,
+            judge: Some(Maker::new(move || judge(&asked))),
+            instead: self.grammar(&words)?,
+        }))
     }
 }
 
@@ -207,34 +231,16 @@ impl Dialect for Generic {
         json_reply::grammar(request, &Style { names_call: !request.tools.is_empty(), ..self.chat.style(ARGUMENTS) })
     }
 
-    fn hesitation(&self, request: &Request) -> Result<Option<Hesitation>, DialectError> {
-        // A program begins with backticks too, and is no less welcome than words.
-        let free = request.tool_choice == ToolChoice::Auto && request.format == ReplyFormat::Text;
-        let asked = free && !request.tools.is_empty() && !request.interpreter && !self.chat.thinking;
-        if !asked {
-            return Ok(None);
+    fn steering(&self, request: &Request) -> Result<Steering, DialectError> {
+        if request.tools.is_empty() {
+            return Ok(Steering::default());
         }
-        let words = Request { tools: request.tools.clone(), tool_choice: ToolChoice::Answer, ..Request::default() };
-        let support = Support::of(request);
-        let least = match support.most() {
-            Spoken::Nothing => UNSPOKEN,
-            Spoken::Little => LIKELY,
-            Spoken::Much => SPOKEN,
-        };
-        Ok(Some(Hesitation {
-            openers: ["`", "{", "[", "<tool_call>"].map(str::to_owned).into(),
-            least,
-            judge: Some(Maker::new(move || judge(&support))),
-            instead: self.grammar(&words)?,
-        }))
-    }
-
-    fn persistence(&self, request: &Request) -> Option<Persistence> {
-        let asked = !request.tools.is_empty() && request.parallel_calls;
-        asked.then(|| Persistence { least: ANOTHER, list: call_list(request), judge: Maker::new(judge_another) })
-    }
-
-    fn prior(&self, request: &Request) -> Option<Maker<dyn Prior>> {
-        (!request.tools.is_empty()).then(|| prior(request))
+        let asked = Asked::of(request);
+        let persistence = || Persistence { least: ANOTHER, list: call_list(&asked), judge: Maker::new(judge_another) };
+        Ok(Steering {
+            hesitation: self.hesitation(request, &asked)?,
+            persistence: request.parallel_calls.then(persistence),
+            prior: Some(prior(&asked)),
+        })
     }
 }

@@ -34,7 +34,7 @@ use super::{
 };
 use crate::{
     AdapterChoice, FinishReason, Metadata, ModelError, ModelLoad, Sampling, Timings, Usage, Vocab,
-    dialect::{Grammar, Hesitation, Maker, Persistence, Prior},
+    dialect::{Grammar, Steering},
     off_thread::off_thread,
 };
 
@@ -76,13 +76,9 @@ pub struct GenerateRequest {
     pub stop_tokens: Vec<u32>,
     /// What the reply must follow.
     pub constraint: Option<Grammar>,
-    /// How likely the beginning of a call must be for the reply to begin with one.
-    pub hesitation: Option<Hesitation>,
-    /// How readily a list of calls goes on. Only where there is a `constraint`.
-    pub persistence: Option<Persistence>,
-    /// Which calls are likelier than others. Only where there is a `constraint`.
-    pub prior: Option<Maker<dyn Prior>>,
-    /// Sends an [`EngineEvent::Sure`] before each token that a grammar allowed beside others; not where `hesitation` has the
+    /// What the model's own choice does not settle.
+    pub steering: Steering,
+    /// Sends an [`EngineEvent::Sure`] before each token that a grammar allowed beside others; not where hesitation has the
     /// reply begin with something else than a call.
     pub how_sure: bool,
     /// The most tokens to write; `None` leaves it to the context.
@@ -288,19 +284,20 @@ impl Engine {
         stops.extend_from_slice(&request.stop_tokens);
         stops.sort_unstable();
         stops.dedup();
+        let Steering { hesitation, persistence, prior } = request.steering;
         let session = Session {
             prompt: request.prompt.len(),
             tokens: request.prompt,
             weights,
             hold: request.constraint.map_or(Hold::Free, |grammar| self.hold(grammar)),
             likely: None,
-            doubt: request.hesitation.map(|hesitation| {
+            doubt: hesitation.map(|hesitation| {
                 let doubt = inner.openers.doubt(&hesitation, &inner.vocab);
                 (doubt, hesitation.instead.map_or(Hold::Free, |grammar| self.hold(grammar)))
             }),
             weighing: None,
-            persisting: request.persistence.map(|persistence| Persisting::new(&persistence, &inner.vocab)),
-            leaning: request.prior.map(|prior| Leaning::new(&prior, &inner.vocab)),
+            persisting: persistence.map(|persistence| Persisting::new(&persistence, &inner.vocab)),
+            leaning: prior.map(|prior| Leaning::new(&prior, &inner.vocab)),
             held: Vec::new(),
             sampler,
             stops,

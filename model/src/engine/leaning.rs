@@ -10,8 +10,8 @@ use crate::{
     dialect::{Maker, Prior},
 };
 
-/// Tokens less likely than the likeliest by this much, as a logarithm, are left as they are: there are many.
-const NEVER: f32 = -40.0;
+/// Tokens less likely than the likeliest by this much, as a logarithm, are left as they are: they do not come, and are many.
+const FAR: f32 = 12.0;
 
 /// Follows one reply.
 pub(crate) struct Leaning {
@@ -36,15 +36,23 @@ impl Leaning {
 
     /// The logits with what the prior says.
     pub(crate) fn apply(&self, logits: &[f32], mask: &SimpleVob) -> Vec<f32> {
+        let allowed = |(id, logit): &(u32, f32)| !logit.is_nan() && mask.is_allowed(*id);
+        let all = || (0u32..).zip(logits.iter().copied()).filter(allowed);
+        let largest = all().map(|(_, logit)| logit).fold(f32::NEG_INFINITY, f32::max);
         let mut out = logits.to_vec();
-        let allowed = (0u32..).zip(out.iter_mut()).filter(|(id, logit)| !logit.is_nan() && mask.is_allowed(*id));
-        let allowed: Vec<_> = allowed.collect();
-        let largest = allowed.iter().map(|(_, logit)| **logit).fold(f32::NEG_INFINITY, f32::max);
-        for (id, logit) in allowed {
-            if *logit - largest > NEVER {
-                *logit += self.prior.lean(&self.vocab.piece(id));
+        let mut best = f32::NEG_INFINITY;
+        let mut lean = |above: f32, to: f32, best: &mut f32| {
+            for (id, logit) in all().filter(|(_, logit)| *logit > above && *logit <= to) {
+                let leant = logit + self.prior.lean(&self.vocab.piece(id));
+                *best = best.max(leant);
+                if let Some(logit) = out.get_mut(id as usize) {
+                    *logit = leant;
+                }
             }
-        }
+        };
+        lean(largest - FAR, largest, &mut best);
+        // Where it speaks against the likeliest, others may be that come only behind them.
+        lean(best - FAR, largest - FAR, &mut best);
         out
     }
 }

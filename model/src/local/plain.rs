@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::{Inner, Model, Prepared};
 use crate::{
     CompletionRequest, Delta, DeltaStream, ModelError, Prompt, Request, TextModel, Vocab,
-    dialect::{Chunk, OutputParser},
+    dialect::{Chunk, OutputParser, Steering},
     engine::LlamaVocab,
     trace::{self, Operation},
 };
@@ -39,9 +39,7 @@ fn prepare(inner: &Inner, request: CompletionRequest) -> Result<Prepared, ModelE
     Ok(Prepared {
         prompt,
         grammar: None,
-        hesitation: None,
-        persistence: None,
-        prior: None,
+        steering: Steering::default(),
         parser: Box::new(Plain(Arc::clone(&inner.vocab))),
         stop_tokens: Vec::new(),
         request: Request { sampling, adapter, logprobs, max_tokens, stop, cancellation, ..Request::default() },

@@ -24,7 +24,7 @@ pub(super) fn start(
     prepared: Prepared,
     asked: Instant,
 ) -> impl Stream<Item = Result<Delta, ModelError>> + Send + use<> {
-    let Prepared { prompt, grammar, hesitation, persistence, prior, parser, stop_tokens, request } = prepared;
+    let Prepared { prompt, grammar, steering, parser, stop_tokens, request } = prepared;
     // A stop text cancels this generation, not the request.
     let cancellation = request.cancellation.child_token();
     let events = inner.engine.generate(GenerateRequest {
@@ -33,9 +33,7 @@ pub(super) fn start(
         adapter: request.adapter,
         stop_tokens,
         constraint: grammar,
-        hesitation,
-        persistence,
-        prior,
+        steering,
         max_tokens: request.max_tokens,
         logprobs: request.logprobs,
         how_sure: parser.asks_how_sure(),

@@ -4,7 +4,7 @@
 //! process, `GLASSBOX_BENCH_ROUNDS` rounds (default 20); the table shows medians. `GLASSBOX_BENCH_PYTHON` names the
 //! Python that stands for the other side (default `python3`); what it has installed of `pydantic_monty` and `smolagents`
 //! is measured too. The start of whole processes needs the `glassbox` command of the same build
-//! (`cargo build --release -p glassbox-cli`), or one that `GLASSBOX_BENCH_COMMAND` names.
+//! (`cargo build --release --locked`), or one that `GLASSBOX_BENCH_COMMAND` names.
 
 #![allow(
     clippy::expect_used,

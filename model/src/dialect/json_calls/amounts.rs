@@ -7,12 +7,20 @@ use crate::Request;
 const SCALES: [(&str, usize); 7] =
     [("thousand", 3), ("million", 6), ("billion", 9), ("trillion", 12), ("k", 3), ("万", 4), ("亿", 8)];
 
-/// Letters of the longest of them.
+/// What stands behind a percentage.
+const PERCENT: [&str; 4] = ["%", "％", "percent", "per cent"];
+
+/// Letters of the longest of them all.
 const LONGEST: usize = 8;
 
 /// The numbers in the user's last message, and in what tools have answered since, as JSON has them, without a sign.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Amounts(Vec<String>);
+pub(super) struct Amounts {
+    said: Vec<String>,
+    /// Those before a percent sign or word; the others.
+    percentages: Vec<String>,
+    plain: Vec<String>,
+}
 
 impl Amounts {
     pub(super) fn of(request: &Request) -> Self {
@@ -34,22 +42,46 @@ impl Amounts {
             let is_whole = |word: &str| !behind.chars().nth(word.chars().count()).is_some_and(char::is_alphabetic);
             for (word, zeros) in SCALES {
                 if behind.starts_with(word) && (!word.is_ascii() || is_whole(word)) {
-                    self.0.push(scaled(&number, zeros));
+                    self.said.push(scaled(&number, zeros));
                 }
             }
-            self.0.push(number);
+            let is_percentage = PERCENT.iter().any(|mark| behind.starts_with(mark) && is_whole(mark));
+            if is_percentage { &mut self.percentages } else { &mut self.plain }.push(number.clone());
+            self.said.push(number);
             rest = after;
         }
     }
 
     /// True where `written` is one of them.
     pub(super) fn has(&self, written: &str) -> bool {
-        self.0.iter().any(|said| said == written.trim_start_matches('-'))
+        self.said.iter().any(|said| said == written.trim_start_matches('-'))
+    }
+
+    /// True for a percentage, however many zeros are behind its point.
+    pub(super) fn is_percentage(&self, written: &str) -> bool {
+        let value = shortest(written.trim_start_matches('-'));
+        self.percentages.iter().any(|said| shortest(said) == value)
+    }
+
+    /// True where one begins with `written`, and none does as a share of one, nor another number below one.
+    pub(super) fn begins_percentage(&self, written: &str) -> bool {
+        let written = written.trim_start_matches('-');
+        let begins = |said: &String| said.starts_with(written);
+        self.percentages.iter().any(begins)
+            && !self.plain.iter().any(|said| said.starts_with('0') && begins(said))
+            && !self.percentages.iter().any(|said| share(said).starts_with(written))
+    }
+
+    /// True for a percentage as a share of one, or the beginning of such a one, that is no other number.
+    pub(super) fn begins_share(&self, written: &str) -> bool {
+        let written = written.trim_start_matches('-');
+        self.percentages.iter().any(|said| share(said).starts_with(written))
+            && !self.plain.iter().chain(&self.percentages).any(|said| said.starts_with(written))
     }
 
     /// True where one of them begins with `written`.
     pub(super) fn begins(&self, written: &str) -> bool {
-        self.0.iter().any(|said| said.starts_with(written.trim_start_matches('-')))
+        self.said.iter().any(|said| said.starts_with(written.trim_start_matches('-')))
     }
 }
 
@@ -86,6 +118,20 @@ fn scaled(number: &str, places: usize) -> String {
     if rest.is_empty() { whole.to_owned() } else { format!("{whole}.{rest}") }
 }
 
+/// A hundredth of `number`.
+fn share(number: &str) -> String {
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    let padded = format!("{whole:0>3}");
+    let (whole, hundredths) = padded.split_at(padded.len().saturating_sub(2));
+    let number = format!("{whole}.{hundredths}{fraction}");
+    shortest(&number).to_owned()
+}
+
+/// `number` without zeros at the end of its fraction.
+fn shortest(number: &str) -> &str {
+    if number.contains('.') { number.trim_end_matches('0').trim_end_matches('.') } else { number }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -101,6 +147,12 @@ mod tests {
         for other in ["85", "1", "250000", "34", "7000", "85000000", ""] {
             assert!(!amounts.has(other), "{other} {amounts:?}");
         }
+        assert!(amounts.is_percentage("5.0") && !amounts.is_percentage("0.25") && !amounts.is_percentage("3"));
+        assert!(amounts.begins_percentage("5") && !amounts.begins_percentage("0"));
+        assert!(amounts.begins_share("0.0") && amounts.begins_share("0.05"));
+        // A quarter is said, too.
+        assert!(!amounts.begins_share("0") && !amounts.begins_share("0.2"));
+        assert_eq!(["5", "12.5", "100", "250.0", "0.5"].map(share), ["0.05", "0.125", "1", "2.5", "0.005"]);
         assert!(amounts.begins("850") && amounts.begins("-0.2") && !amounts.begins("85000000"));
     }
 }

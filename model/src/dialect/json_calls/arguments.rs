@@ -18,6 +18,9 @@ const MADE_UP: f32 = 0.85;
 /// A text of more tokens, its quotes among them, is phrased, not chosen: it can be put in many ways, so none is likely.
 const PHRASED: usize = 6;
 
+/// A number with so many digits that nobody has said is one whose zeros found no end.
+const ENDLESS: usize = 16;
+
 /// What has more tokens is not waited for.
 const LONG: usize = 256;
 
@@ -286,12 +289,15 @@ impl Arguments {
         }
     }
 
-    /// Of a list the items stay that the user has named. False where none is.
+    /// Of a list the items stay that the user has named, or else those of which a word was said. False where there are none.
     fn shorten(&mut self) -> bool {
         let Some(said) = self.options.as_ref().map(|options| &options.said) else { return true };
         let written = self.held.get(self.value_at..).unwrap_or_default();
         let Ok(Value::Array(items)) = serde_json::from_str(written) else { return true };
-        let named: Vec<&Value> = items.iter().filter(|item| said.names(&item.to_string())).collect();
+        let mut named: Vec<&Value> = items.iter().filter(|item| said.names(&item.to_string())).collect();
+        if named.is_empty() {
+            named = items.iter().filter(|item| said.touches(&item.to_string())).collect();
+        }
         if named.is_empty() || named.len() == items.len() {
             return !named.is_empty();
         }
@@ -310,6 +316,7 @@ impl Arguments {
         match self.kind {
             Some(Kind::Items) => self.least < LIKELY && !said.touches(value),
             Some(Kind::Text) if self.least < MADE_UP && !said.touches(value) => true,
+            Some(Kind::Chosen) if is_endless(value) && !said.mentions(value) => true,
             _ => self.least < LIKELY && !said.mentions(value),
         }
     }
@@ -320,6 +327,11 @@ impl Arguments {
         let first = !std::mem::replace(&mut self.told, true);
         out.push_str(if first { held.trim_start_matches(|c: char| c == ',' || c.is_whitespace()) } else { &held });
     }
+}
+
+/// True for a number that went on to the last digit that it may have.
+fn is_endless(value: &str) -> bool {
+    value.trim().trim_start_matches('-').bytes().take_while(u8::is_ascii_digit).count() >= ENDLESS
 }
 
 #[cfg(test)]
@@ -402,6 +414,14 @@ mod tests {
     }
 
     #[test]
+    fn a_number_without_an_end_is_left_out() {
+        let days = |number| [(r#"{"city": "Paris", "days":"#, 1.0), (" ", 1.0), (number, 0.9), ("}", 1.0)];
+        assert_eq!(told(&days("100000000000000000")), (r#"{"city": "Paris"}"#.to_owned(), vec!["days".to_owned()]));
+        let kept = r#"{"city": "Paris", "days": 1000000000}"#.to_owned();
+        assert_eq!(told(&days("1000000000")), (kept, Vec::new()));
+    }
+
+    #[test]
     fn a_short_text_without_a_word_of_the_users_must_be_surer() {
         let note =
             |text, likely| [(r#"{"city": "Paris", "note":"#, 1.0), (r#" ""#, 1.0), (text, likely), (r#""}"#, 1.0)];
@@ -443,6 +463,7 @@ mod tests {
         }
         assert_eq!(told_of("besides", r#"["snow", "rain"]"#), r#"{"besides": ["rain"], "city": "Paris"}"#);
         assert_eq!(told_of("besides", r#"["snow"]"#), r#"{"city": "Paris"}"#);
+        assert_eq!(told(r#"["snow", "wind speed"]"#), r#"{"about": ["wind speed"], "city": "Paris"}"#);
     }
 
     #[test]

@@ -1,10 +1,13 @@
 //! Whether a model means the call that it writes. Where no tool fits small models call one all the same, but make its values up,
 //! and find them unlikely themselves.
 
+use std::sync::Arc;
+
 use super::{
     arguments::Arguments,
+    asked::Asked,
     scanner::{Event, Scanner},
-    support::{Spoken, Support},
+    support::Spoken,
 };
 use crate::{characters::Characters, dialect::Judge};
 
@@ -24,8 +27,8 @@ const ANOTHER: f64 = 0.915;
 const ENOUGH: usize = 48;
 
 /// Of the first call of a reply.
-pub(crate) fn judge(support: &Support) -> Box<dyn Judge> {
-    Box::new(FirstCall::new(Least::Spoken(support.clone())))
+pub(crate) fn judge(asked: &Arc<Asked>) -> Box<dyn Judge> {
+    Box::new(FirstCall::new(Least::Spoken(Arc::clone(asked))))
 }
 
 /// Of a call that a list is prolonged with.
@@ -37,14 +40,14 @@ pub(crate) fn judge_another() -> Box<dyn Judge> {
 enum Least {
     Always(f64),
     /// It depends on the tool.
-    Spoken(Support),
+    Spoken(Arc<Asked>),
 }
 
 impl Least {
     fn of(&self, tool: Option<&str>) -> f64 {
         match self {
             Self::Always(least) => *least,
-            Self::Spoken(support) => match tool.map_or(Spoken::Little, |tool| support.spoken(tool)) {
+            Self::Spoken(asked) => match tool.map_or(Spoken::Little, |tool| asked.support.spoken(tool)) {
                 Spoken::Nothing => UNSPOKEN,
                 Spoken::Little => LIKELY,
                 Spoken::Much => SPOKEN,

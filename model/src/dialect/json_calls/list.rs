@@ -1,44 +1,24 @@
 //! Where in a list of calls a reply is, and what speaks for each of them, so that it ends neither before the model means it to
 //! nor after.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
 use super::{
-    mentioned::Said,
+    asked::Asked,
     reading::is_argument_key,
     scanner::{Event, Scanner},
-    support::Support,
 };
 use crate::{
-    Request,
     characters::Characters,
-    dialect::{CallList, Follows, Grounds, Maker, grammar::required},
+    dialect::{CallList, Follows, Grounds, Maker},
 };
 
-/// For the replies to a request.
-pub(crate) fn list(request: &Request) -> Maker<dyn CallList> {
-    let required = request.tools.iter().map(|tool| (tool.name.clone(), free(&tool.parameters)));
-    let asked =
-        Arc::new(Asked { support: Support::of(request), said: Said::of(request), required: required.collect() });
+/// For the replies to what was asked.
+pub(crate) fn list(asked: &Arc<Asked>) -> Maker<dyn CallList> {
+    let asked = Arc::clone(asked);
     Maker::new(move || -> Box<dyn CallList> { Box::new(List::new(Arc::clone(&asked))) })
-}
-
-/// Parameters that have to be there and may hold anything: of an enum a model tries one value after the other.
-fn free(parameters: &Value) -> Vec<String> {
-    let keys = parameters.as_object().map(required).unwrap_or_default().into_iter();
-    let schema = |key: &str| parameters.get("properties").and_then(|properties| properties.get(key));
-    keys.filter(|key| schema(key).is_none_or(|schema| schema.get("enum").is_none())).map(str::to_owned).collect()
-}
-
-/// What the user asked for.
-#[derive(Debug)]
-struct Asked {
-    support: Support,
-    said: Said,
-    /// The parameters of each tool that have to be there and may hold anything.
-    required: BTreeMap<String, Vec<String>>,
 }
 
 /// Follows a reply that may be a list of calls, in a fence or not.
@@ -112,8 +92,8 @@ impl Call {
 
     /// What speaks for this call beside one of the same tool; `None` where more of it could.
     fn grounds_beside(&self, other: &Self, asked: &Asked) -> Option<Grounds> {
-        let required = self.tool.as_ref().and_then(|tool| asked.required.get(tool));
-        let is_required = |key: &String| required.is_none_or(|keys| keys.contains(key));
+        let free = self.tool.as_ref().and_then(|tool| asked.free.get(tool));
+        let is_free = |key: &String| free.is_none_or(|keys| keys.contains(key));
         let (Some(own), Some(others)) = (&self.arguments, &other.arguments) else {
             return self.over.then_some(if self.text == other.text { Grounds::None } else { Grounds::Model });
         };
@@ -127,7 +107,7 @@ impl Call {
             if asked.said.has_new(&value.to_string(), &before) {
                 return Some(Grounds::User);
             }
-            if is_required(key) {
+            if is_free(key) {
                 grounds = Grounds::Model;
             }
         }
@@ -236,7 +216,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::Message;
+    use crate::{Message, Request};
 
     /// Of the replies to "Weather and time in Paris, and 3 days in London".
     fn list() -> Box<dyn CallList> {
@@ -248,7 +228,7 @@ mod tests {
         let tools = [("weather", "The weather"), ("time", "The time"), ("news", "What happens in London")];
         let tools = tools.map(|(name, about)| ToolSpec::new(name, about).with_parameters(parameters.clone())).into();
         let messages = vec![Message::user("Weather and time in Paris, and 3 days in London")];
-        super::list(&Request { tools, messages, ..Request::default() }).make()
+        super::list(&Asked::of(&Request { tools, messages, ..Request::default() })).make()
     }
 
     fn after(written: &str, text: &str) -> Option<Follows> {

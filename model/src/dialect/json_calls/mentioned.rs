@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::support::are_forms_of_one;
 use crate::{Message, Request};
 
 /// Words that have so many letters in common at their beginning are forms of one, as `EUR` and `euros` are.
@@ -63,11 +64,15 @@ impl Said {
         !value.trim().is_empty() && value.split_whitespace().all(|word| self.has_like(word))
     }
 
-    /// True where a word of `value` that is none of `before`'s is such.
+    /// True where a word of `value` that is none of `before`'s is one of the message's, or a form of one.
     pub(super) fn has_new(&self, value: &str, before: &str) -> bool {
         let before = words(before);
         let is_new = |word: &&str| !before.split_whitespace().any(|other| other == *word);
-        words(value).split_whitespace().filter(is_new).any(|word| self.has_like(word))
+        words(value).split_whitespace().filter(is_new).any(|word| self.has_form(word))
+    }
+
+    fn has_form(&self, word: &str) -> bool {
+        self.0.split_whitespace().any(|said| are_forms_of_one(word, said))
     }
 
     fn has_like(&self, word: &str) -> bool {
@@ -161,6 +166,7 @@ mod tests {
         assert!(said.names("\"Game mission\"") && !said.names("\"Mission 2\"") && !said.names("\"\""));
         assert!(said.has_new("\"Mission 3\"", "\"Mission 2\"") && said.has_new("\"game\"", ""));
         assert!(!said.has_new("\"Mission 2\"", "\"Mission 3\"") && !said.has_new("4", ""));
+        assert!(!said.has_new("\"misty\"", "") && said.touches("\"misty\""));
     }
 
     #[test]

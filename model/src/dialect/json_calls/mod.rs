@@ -16,8 +16,12 @@
 pub(crate) mod reading;
 
 mod amounts;
+mod argument;
 mod arguments;
+mod asked;
 mod candidate;
+mod hint;
+mod hints;
 mod judge;
 mod list;
 mod mentioned;
@@ -25,11 +29,13 @@ mod parser;
 mod prior;
 mod rounds;
 mod scanner;
+mod spans;
 mod support;
 
 pub(crate) use arguments::Options;
+pub(crate) use asked::Asked;
 pub(crate) use judge::{judge, judge_another};
 pub(crate) use list::list as call_list;
 pub(crate) use parser::{Parser, Settings};
 pub(crate) use prior::prior;
-pub(crate) use support::{Spoken, Support};
+pub(crate) use support::Spoken;

@@ -1,27 +1,27 @@
 //! What of a call is likelier than the model finds. Of two tools that for which more of the user's words speak: small models call
 //! what they have just read of, or several tools in turn, where a look at the words would do. That a number ends where it is one that
-//! the user has said. And that a list ends which goes round.
+//! the user has said. And that a list ends which goes round. And that a value
+//! looks like what its description shows.
 
 use std::sync::Arc;
 
 use super::{
-    amounts::Amounts,
-    mentioned::has_called,
+    argument::Argument,
+    asked::Asked,
+    hint::Hint,
     rounds::Rounds,
     scanner::{Event, Scanner},
-    support::Support,
 };
 use crate::{
-    Request,
     characters::Characters,
     dialect::{self, Maker},
 };
 
 /// By so much, as a logarithm, a word makes its tool likelier.
-const WORD: f32 = 1.0;
+const WORD: f32 = 2.0;
 
 /// More words than so many, beyond those that speak for another tool, say no more.
-const ENOUGH: usize = 4;
+const ENOUGH: usize = 3;
 
 /// By so much it is less likely that a number goes on which the user has said, to one that the user has not: in other units it may.
 const NUMBER: f32 = -3.0;
@@ -32,12 +32,10 @@ const LONG: (usize, f32) = (5, -12.0);
 /// By so much it is less likely that a list goes on which goes round.
 const ROUND: f32 = -30.0;
 
-/// For the replies to a request.
-pub(crate) fn prior(request: &Request) -> Maker<dyn dialect::Prior> {
-    // What comes after a call is about its result.
-    let support = (!has_called(request)).then(|| Support::of(request));
-    let amounts = Arc::new(Amounts::of(request));
-    Maker::new(move || -> Box<dyn dialect::Prior> { Box::new(Prior::new(support.clone(), Arc::clone(&amounts))) })
+/// For the replies to what was asked.
+pub(crate) fn prior(asked: &Arc<Asked>) -> Maker<dyn dialect::Prior> {
+    let asked = Arc::clone(asked);
+    Maker::new(move || -> Box<dyn dialect::Prior> { Box::new(Prior::new(Arc::clone(&asked))) })
 }
 
 /// What a call begins with, without white space.
@@ -45,12 +43,10 @@ const START: &str = "{\"name\":\"";
 
 #[derive(Debug)]
 struct Prior {
-    /// Where the user's words have a say.
-    support: Option<Support>,
+    asked: Arc<Asked>,
     /// What a call of each tool begins with, and how many words speak for it.
     tools: Vec<(String, usize)>,
     called: Vec<String>,
-    amounts: Arc<Amounts>,
     place: Place,
     characters: Characters,
 }
@@ -61,16 +57,24 @@ enum Place {
     /// In an object of which this was written, without white space.
     Beginning(Box<Scanner>, String),
     /// In an object, behind its beginning.
-    Behind(Box<Scanner>, Rounds),
+    Behind(Box<Behind>),
+}
+
+#[derive(Debug)]
+struct Behind {
+    scanner: Box<Scanner>,
+    rounds: Rounds,
+    argument: Argument,
 }
 
 impl Prior {
-    fn new(support: Option<Support>, amounts: Arc<Amounts>) -> Self {
-        let tools = support
-            .iter()
-            .flat_map(|support| support.tools().map(|tool| (format!("{START}{tool}\""), support.count(tool))));
+    fn new(asked: Arc<Asked>) -> Self {
+        // What comes after a call is about its result: the user's words have no say in it.
+        let support = (!asked.has_called).then_some(&asked.support).into_iter();
+        let tools =
+            support.flat_map(|support| support.tools().map(|tool| (format!("{START}{tool}\""), support.count(tool))));
         let tools = tools.collect();
-        Self { support, tools, called: Vec::new(), amounts, place: Place::Outside, characters: Characters::default() }
+        Self { asked, tools, called: Vec::new(), place: Place::Outside, characters: Characters::default() }
     }
 
     fn push(&mut self, c: char) {
@@ -89,19 +93,21 @@ impl Prior {
                     if scanner.name.is_none() && self.possible(&written).next().is_some() {
                         Place::Beginning(scanner, written)
                     } else {
-                        Place::Behind(scanner, Rounds::default())
+                        let (rounds, argument) = (Rounds::default(), Argument::default());
+                        Place::Behind(Box::new(Behind { scanner, rounds, argument }))
                     }
                 }
             },
-            Place::Behind(mut scanner, mut rounds) => match scanner.push(c) {
+            Place::Behind(mut behind) => match behind.scanner.push(c) {
                 Event::End => {
-                    self.after(scanner.name);
+                    self.after(behind.scanner.name);
                     Place::Outside
                 }
                 Event::Broken => Place::Outside,
-                _ => {
-                    rounds.push(c);
-                    Place::Behind(scanner, rounds)
+                event => {
+                    behind.rounds.push(c);
+                    behind.argument.push(c, event);
+                    Place::Behind(behind)
                 }
             },
         };
@@ -109,13 +115,24 @@ impl Prior {
 
     /// After a call a tool is likely that was called, or for which a word speaks that spoke for none of those.
     fn after(&mut self, tool: Option<String>) {
-        let Some(support) = &self.support else { return };
+        if self.asked.has_called {
+            return;
+        }
+        let support = &self.asked.support;
         let Some(tool) = tool.filter(|tool| support.tools().any(|known| known == tool)) else { return };
         self.called.push(tool);
         let called: Vec<&str> = self.called.iter().map(String::as_str).collect();
         let likely = |tool: &str| called.contains(&tool) || support.sets_apart(tool, &called);
         let count = |tool: &str| if likely(tool) { ENOUGH } else { 0 };
         self.tools = support.tools().map(|tool| (format!("{START}{tool}\""), count(tool))).collect();
+    }
+
+    /// What is known of the value that is being written, and that as far as it is.
+    fn hints<'a>(&'a self, behind: &'a Behind) -> (&'a [Hint], &'a str) {
+        match (&behind.scanner.name, behind.argument.value()) {
+            (Some(tool), Some((key, written))) => (self.asked.hints.get(tool, key), written),
+            _ => (&[], ""),
+        }
     }
 
     /// What speaks against `text` behind the number that is being written.
@@ -125,7 +142,10 @@ impl Prior {
         let (least, much) = LONG;
         if more.is_empty() && self.lacks_zeros(number) {
             much
-        } else if more.is_empty() || !self.amounts.has(number) || self.amounts.begins(&format!("{number}{more}")) {
+        } else if more.is_empty()
+            || !self.asked.amounts.has(number)
+            || self.asked.amounts.begins(&format!("{number}{more}"))
+        {
             0.0
         } else if number.len() >= least {
             much
@@ -139,8 +159,8 @@ impl Prior {
         let mut longer = (1..=12).map(|zeros| format!("{number}{}", "0".repeat(zeros)));
         number.len().saturating_add(1) >= LONG.0
             && !number.contains('.')
-            && !self.amounts.has(number)
-            && longer.any(|longer| self.amounts.has(&longer))
+            && !self.asked.amounts.has(number)
+            && longer.any(|longer| self.asked.amounts.has(&longer))
     }
 
     /// How many words speak for each tool that an object may call which begins so.
@@ -174,9 +194,13 @@ impl dialect::Prior for Prior {
                 let first = counts.next();
                 counts.any(|count| Some(count) != first)
             }
-            Place::Behind(_, rounds) => {
-                let number = rounds.number();
-                rounds.goes_round() || self.amounts.has(number) || self.lacks_zeros(number)
+            Place::Behind(behind) => {
+                let number = behind.rounds.number();
+                let (hints, written) = self.hints(behind);
+                hints.iter().any(|hint| hint.minds(written, &self.asked))
+                    || behind.rounds.goes_round()
+                    || self.asked.amounts.has(number)
+                    || self.lacks_zeros(number)
             }
         }
     }
@@ -186,8 +210,12 @@ impl dialect::Prior for Prior {
         let written = match &self.place {
             Place::Outside => return 0.0,
             Place::Beginning(_, written) => written,
-            Place::Behind(_, rounds) if rounds.goes_on(text) => return ROUND,
-            Place::Behind(_, rounds) => return self.of_number(rounds.number(), text),
+            Place::Behind(behind) if behind.rounds.goes_on(text) => return ROUND,
+            Place::Behind(behind) => {
+                let (hints, written) = self.hints(behind);
+                let hints: f32 = hints.iter().map(|hint| hint.lean(written, text, &self.asked)).sum();
+                return hints + self.of_number(behind.rounds.number(), text);
+            }
         };
         let most = self.possible(written).max().unwrap_or(0);
         let mut then = written.clone();
@@ -200,6 +228,7 @@ impl dialect::Prior for Prior {
 #[cfg(test)]
 mod tests {
     use glassbox_tools::ToolSpec;
+    use serde_json::json;
 
     use super::*;
     use crate::{Message, Request};
@@ -209,7 +238,7 @@ mod tests {
         let tools = [("get_time", ""), ("get_weather", "rain"), ("find", "people lakes roads hills woods")];
         let tools = tools.map(|(name, about)| ToolSpec::new(name, about)).into();
         let messages = vec![Message::user("weather, rain, people, lakes, roads, hills, woods, 50 thousand")];
-        let mut prior = super::prior(&Request { tools, messages, ..Request::default() }).make();
+        let mut prior = super::prior(&Asked::of(&Request { tools, messages, ..Request::default() })).make();
         prior.hear(written.as_bytes());
         prior
     }
@@ -220,18 +249,18 @@ mod tests {
             let prior = after(start);
             assert!(prior.minds(), "{start}");
             let leans = ["find", "get", "get_w", "get_time\",", "f"].map(|text| prior.lean(text.as_bytes()));
-            assert_eq!(leans, [0.0, -3.0, -3.0, -4.0, 0.0]);
+            assert_eq!(leans, [0.0, -6.0, -6.0, -6.0, 0.0]);
         }
         let prior = after("{\"name\": \"get_");
         assert!(prior.minds());
-        assert_eq!(["weather\"", "ti", "time\", \"arg"].map(|text| prior.lean(text.as_bytes())), [0.0, -2.0, -2.0]);
+        assert_eq!(["weather\"", "ti", "time\", \"arg"].map(|text| prior.lean(text.as_bytes())), [0.0, -4.0, -4.0]);
         assert_eq!(after("{").lean(b"\"name"), 0.0);
     }
 
     #[test]
     fn behind_a_call_come_its_tool_and_those_with_words_of_their_own() {
         let prior = after("[{\"name\": \"get_weather\", \"arguments\": {\"name\": \"\"}}, {\"name\": \"");
-        assert_eq!(["find", "get_w", "get_t"].map(|text| prior.lean(text.as_bytes())), [0.0, 0.0, -4.0]);
+        assert_eq!(["find", "get_w", "get_t"].map(|text| prior.lean(text.as_bytes())), [0.0, 0.0, -6.0]);
     }
 
     #[test]
@@ -257,6 +286,34 @@ mod tests {
         let prior = list(12);
         assert!(prior.minds() && prior.lean(b"\"]") == 0.0 && prior.lean(b"\",") < -20.0);
         assert!(!list(3).minds());
+    }
+
+    #[test]
+    fn a_value_looks_like_what_its_description_shows() {
+        let place = json!({"type": "string", "description": "City, State"});
+        let parameters =
+            json!({"properties": {"place": place, "rate": {"type": "number"}, "note": {"type": "string"}}});
+        let tools = vec![ToolSpec::new("find", "").with_parameters(parameters)];
+        let messages = vec![Message::user("Find 5% in Rome")];
+        let request = Request { tools, messages, ..Request::default() };
+        let after = |written: &str| {
+            let mut prior = super::prior(&Asked::of(&request)).make();
+            prior.hear(format!("[{{\"name\": \"find\", \"arguments\": {{{written}").as_bytes());
+            prior
+        };
+        let lean = |written: &str, text: &str| {
+            let prior = after(written);
+            assert!(prior.minds(), "{written}");
+            prior.lean(text.as_bytes())
+        };
+        assert_eq!(lean("\"note\": \"x\", \"place\": \"Rome", "\","), -12.0);
+        assert_eq!((lean("\"place\": \"Rome", ", RM\""), lean("\"place\":", " \"Rome\"")), (0.0, -12.0));
+        assert_eq!((lean("\"rate\": ", "5"), lean("\"rate\": ", "0")), (-12.0, 0.0));
+        for written in
+            ["\"place\": \"Rome, I", "\"note\": \"Rome", "\"place", "\"place\": \"Rome\",", "\"note\": {\"place\": \"x"]
+        {
+            assert!(!after(written).minds(), "{written}");
+        }
     }
 
     #[test]

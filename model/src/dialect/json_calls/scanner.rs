@@ -71,6 +71,11 @@ impl Scanner {
         self.quote.is_some()
     }
 
+    /// True in a value of the object itself.
+    pub(super) fn in_value(&self) -> bool {
+        matches!(self.place, Place::Value | Place::InValue)
+    }
+
     /// The braces and brackets that would close what is open.
     pub(super) fn closers(&self) -> String {
         self.stack.iter().rev().collect()

@@ -20,6 +20,25 @@ const BEGINNING: usize = 3;
 /// An ending has at most so many letters, and fewer than the shorter word.
 const ENDING: usize = 4;
 
+/// What a date is called: a message that has one speaks for a tool that wants one.
+const DATE: &str = "date";
+
+/// The months, which may be written with three letters.
+const MONTHS: [&str; 12] = [
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
+];
+
 /// Words that stand in requests and descriptions whatever they are about.
 const COMMON: [&str; 93] = [
     "about",
@@ -145,7 +164,11 @@ const MUCH: usize = 2;
 
 impl Support {
     pub(crate) fn of(request: &Request) -> Self {
-        let Words { own: said, common } = Words::of(last_of_the_user(request));
+        let message = last_of_the_user(request);
+        let Words { own: mut said, common } = Words::of(message);
+        if has_date(message) {
+            said.insert(DATE.to_owned());
+        }
         let mut beginnings: BTreeMap<String, Vec<&String>> = BTreeMap::new();
         for word in &said {
             beginnings.entry(beginning(word)).or_default().push(word);
@@ -203,6 +226,25 @@ impl Support {
     }
 }
 
+/// True where a month stands next to a number, or a date is written as `2024-12-31`.
+fn has_date(text: &str) -> bool {
+    let text = text.to_lowercase();
+    let words: Vec<&str> = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
+    let is_number = |word: &str| word.starts_with(|c: char| c.is_ascii_digit());
+    let is_month = |word: &str| {
+        word.get(..3).is_some_and(|start| {
+            MONTHS.iter().any(|month| month.starts_with(start) && (word == start || word == *month))
+        })
+    };
+    words.windows(2).any(|pair| match pair {
+        [one, other] => is_month(one) && is_number(other) || is_number(one) && is_month(other),
+        _ => false,
+    }) || words.windows(3).any(|date| match date {
+        [year, month, day] => year.len() == 4 && [year, month, day].into_iter().all(|word| word.parse::<u16>().is_ok()),
+        _ => false,
+    })
+}
+
 fn description(tool: &ToolSpec) -> String {
     let properties = tool.parameters.get("properties").and_then(Value::as_object).into_iter().flatten();
     let mut out = format!("{} {}", tool.name, tool.description);
@@ -222,7 +264,7 @@ fn beginning(word: &str) -> String {
 }
 
 /// True for `city` and `cities`, `physics` and `physicist`; not for `car` and `cart`.
-fn are_forms_of_one(one: &str, other: &str) -> bool {
+pub(super) fn are_forms_of_one(one: &str, other: &str) -> bool {
     let same = one.chars().zip(other.chars()).take_while(|(a, b)| a == b).count();
     let lengths = (one.chars().count(), other.chars().count());
     let (shorter, longer) = (lengths.0.min(lengths.1), lengths.0.max(lengths.1));
@@ -310,6 +352,21 @@ mod tests {
         assert_eq!(["get_distance", "flights.search", "天气", "none"].map(|tool| support.count(tool)), [3, 2, 1, 0]);
         assert_eq!(support.most_words(), 3);
         assert_eq!(self::support("北京天气怎么样", &TOOLS).count("天气"), 1);
+    }
+
+    #[test]
+    fn a_date_speaks_for_what_wants_one() {
+        let tools = [("rate_at", "The rate at a date"), ("latest_rate", "The rate")];
+        let counts = |text: &str| {
+            let support = support(text, &tools);
+            tools.map(|(tool, _)| support.count(tool))
+        };
+        for text in ["the rate at January 1, 2022", "the rate of 3rd Mar.", "rate on 2022-1-31"] {
+            assert_eq!(counts(text), [2, 1], "{text}");
+        }
+        for text in ["the rate that may be 2", "the rate of 10-20-30", "the march of the rate"] {
+            assert_eq!(counts(text), [1, 1], "{text}");
+        }
     }
 
     #[test]
