@@ -32,14 +32,15 @@ impl Asked {
     /// Of this request.
     pub(crate) fn of(request: &Request) -> Arc<Self> {
         let free = request.tools.iter().map(|tool| (tool.name.clone(), free(&tool.parameters)));
+        let support = Support::of(request);
         Arc::new(Self {
-            support: Support::of(request),
             said: Said::of(request),
             amounts: Amounts::of(request),
             spans: Spans::of(last_of_the_user(request)),
-            hints: Hints::of(request),
+            hints: Hints::of(request, support.is_readable()),
             free: free.collect(),
             has_called: has_called(request),
+            support,
         })
     }
 }

@@ -62,13 +62,14 @@ const GOALS: [&str; 6] = ["to", "end", "ending", "destination", "arrival", "targ
 pub(super) struct Hints(BTreeMap<String, BTreeMap<String, Vec<Hint>>>);
 
 impl Hints {
-    pub(super) fn of(request: &Request) -> Self {
+    /// Of the tools of a request. `readable`: the message is in the language of the descriptions, so that texts are not translated.
+    pub(super) fn of(request: &Request, readable: bool) -> Self {
         let said = last_of_the_user(request).to_lowercase();
         let years = years(&said);
         let of_tool = |parameters: &Value| -> BTreeMap<String, Vec<Hint>> {
             let required = parameters.as_object().map(required).unwrap_or_default();
             let properties = parameters.get("properties").and_then(Value::as_object).into_iter().flatten();
-            let of_one = |key: &str, schema: &Value| hints(key, schema, required.contains(&key), &said);
+            let of_one = |key: &str, schema: &Value| hints(key, schema, readable && required.contains(&key), &said);
             let mut hints: BTreeMap<_, _> =
                 properties.map(|(key, schema)| (key.clone(), of_one(key, schema))).collect();
             if !years.is_empty() && hints.keys().any(|key| is_of_time(key)) {
@@ -108,19 +109,19 @@ fn years(said: &str) -> Vec<String> {
     numbers.filter(is_year).map(str::to_owned).collect()
 }
 
-fn hints(key: &str, schema: &Value, required: bool, said: &str) -> Vec<Hint> {
+fn hints(key: &str, schema: &Value, copied: bool, said: &str) -> Vec<Hint> {
     let about = schema.get("description").and_then(Value::as_str).unwrap_or_default();
     if schema.get("enum").is_some() {
         return Vec::new();
     }
     match schema.get("type").and_then(Value::as_str) {
-        Some("string") => of_text(key, about, required, said),
+        Some("string") => of_text(key, about, copied, said),
         Some("number") => of_number(key, about).into_iter().collect(),
         _ => Vec::new(),
     }
 }
 
-fn of_text(key: &str, about: &str, required: bool, said: &str) -> Vec<Hint> {
+fn of_text(key: &str, about: &str, copied: bool, said: &str) -> Vec<Hint> {
     let mut hints = Vec::new();
     if shows_place(about) {
         hints.push(Hint::Place);
@@ -135,7 +136,7 @@ fn of_text(key: &str, about: &str, required: bool, said: &str) -> Vec<Hint> {
     let listed = listed(about);
     if listed.len() > 1 {
         hints.push(Hint::Listed(listed));
-    } else if required && !is_coded {
+    } else if copied && !is_coded {
         // What may be left out is better left out than filled with what was said of something else.
         hints.push(Hint::Said);
     }
@@ -282,7 +283,9 @@ mod tests {
             "required": ["to"],
         });
         let tools = vec![ToolSpec::new("grow", "").with_parameters(parameters), ToolSpec::new("time", "")];
-        let hints = Hints::of(&Request { tools, ..Request::default() });
+        let request = Request { tools, ..Request::default() };
+        assert_eq!(Hints::of(&request, false).get("grow", "to"), [Hint::Goal]);
+        let hints = Hints::of(&request, true);
         assert_eq!(
             (hints.get("grow", "rate"), hints.get("grow", "to")),
             (&[Hint::Share][..], &[Hint::Said, Hint::Goal][..])
@@ -325,7 +328,7 @@ mod tests {
                 keys.iter().map(|key| ((*key).to_owned(), json!({"type": "string"}))).collect();
             let tools = vec![ToolSpec::new("rank", "").with_parameters(json!({"properties": properties}))];
             let messages = vec![Message::user("The 2021 La Liga, at 3000 m")];
-            Hints::of(&Request { tools, messages, ..Request::default() })
+            Hints::of(&Request { tools, messages, ..Request::default() }, true)
         };
         let hints = of(&["league", "season_year"]);
         assert_eq!(

@@ -185,6 +185,11 @@ impl Support {
         Self { tools: Arc::new(tools), readable: common.len() >= READABLE }
     }
 
+    /// True where the message seems to be in the language of the descriptions.
+    pub(super) fn is_readable(&self) -> bool {
+        self.readable
+    }
+
     /// The names of all tools.
     pub(super) fn tools(&self) -> impl Iterator<Item = &str> {
         self.tools.keys().map(String::as_str)
