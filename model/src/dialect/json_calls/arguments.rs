@@ -1,7 +1,8 @@
 //! The arguments of a call on their way to whoever listens. Optional ones that the model was unsure of, and that the user has not
 //! mentioned, are left out, and short texts that have nothing of the user's words all the sooner: small models fill in whatever
 //! a tool lets them, also where the request says nothing of it, and the tool's default is the better guess then. In the same way
-//! they list all values of an enum: those stay that the user has named, and an optional list of others is left out.
+//! they list all values of an enum: those stay that the user has named, or else those of which a word was said, and an optional list of
+//! others is left out. So is an optional number whose zeros found no end.
 
 use serde_json::{Map, Value};
 

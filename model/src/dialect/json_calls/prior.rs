@@ -1,7 +1,6 @@
 //! What of a call is likelier than the model finds. Of two tools that for which more of the user's words speak: small models call
 //! what they have just read of, or several tools in turn, where a look at the words would do. That a number ends where it is one that
-//! the user has said. And that a list ends which goes round. And that a value
-//! looks like what its description shows.
+//! the user has said. That a list ends which goes round. And that a value looks like what its description shows and the user said.
 
 use std::sync::Arc;
 
