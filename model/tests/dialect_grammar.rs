@@ -217,7 +217,14 @@ fn generic_takes_calls_in_lists_and_objects() {
     let call = "{\"name\": \"track\", \"arguments\": {\"symbol\": 5}}";
     let list = format!("```json\n[{call}, {call}]\n```");
     let several = request(vec![track()], ToolChoice::Auto, true);
-    bench.check(&several, &["text", call, &list], &["{\"name\": \"track\", \"parameters\": {\"symbol\": 5}}"]);
+    let other = "{\"name\": \"track\", \"parameters\": {\"symbol\": 5}}";
+    // A list has all the calls.
+    let [twice, then_one, bare_twice] =
+        [format!("{list}\n{list}"), format!("{list}\n{call}"), format!("[{call}]\n[{call}]")];
+    bench.check(&several, &["text", call, &list], &[other, &twice, &then_one, &bare_twice]);
+    let required = request(vec![track()], ToolChoice::Required, true);
+    let objects = format!("{call}\n{call}");
+    bench.check(&required, &[call, &objects, &list], &[other, &twice, &then_one, &bare_twice]);
     let one = request(vec![track()], ToolChoice::Auto, false);
     bench.check(&one, &[call, &format!("```json\n[{call}]\n```")], &[&list]);
 }

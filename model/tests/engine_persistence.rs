@@ -57,9 +57,15 @@ impl Asked {
 
     /// A list of calls, of which the second cannot be the same as the first, and the third may be.
     fn request(&self, persistence: Option<Persistence>) -> GenerateRequest {
+        self.request_for(["0-4", "5-9", "0-4"], persistence)
+    }
+
+    /// A list of calls with these digits: of the first, the second and all others.
+    fn request_for(&self, digits: [&str; 3], persistence: Option<Persistence>) -> GenerateRequest {
         let call = |digits: &str| format!(r#""{{\"name\": \"take\", \"arguments\": {{\"n\": " /[{digits}]/ "}}}}""#);
-        let (low, high) = (call("0-4"), call("5-9"));
-        let constraint = Some(Grammar { lark: format!(r#"start: "[" {low} (", " {high} (", " {low})*)? "]""#) });
+        let [first, second, others] = digits.map(call);
+        let lark = format!(r#"start: "[" {first} (", " {second} (", " {others})*)? "]""#);
+        let constraint = Some(Grammar { lark });
         GenerateRequest {
             constraint,
             steering: Steering { persistence, ..Steering::default() },
@@ -67,9 +73,12 @@ impl Asked {
         }
     }
 
+    fn persistence(&self, least: f32, judge: fn() -> Box<dyn Judge>) -> Option<Persistence> {
+        Some(Persistence { least, judge: Maker::new(judge), ..self.list.clone() })
+    }
+
     async fn reply(&self, least: f32, judge: fn() -> Box<dyn Judge>) -> Reply {
-        let persistence = Persistence { least, judge: Maker::new(judge), ..self.list.clone() };
-        collect(self.engine.generate(self.request(Some(persistence)))).await.unwrap()
+        collect(self.engine.generate(self.request(self.persistence(least, judge)))).await.unwrap()
     }
 
     fn calls(&self, reply: &Reply) -> Vec<Value> {
@@ -96,4 +105,14 @@ async fn a_call_that_was_taken_back_was_never_written() {
     let taken_back = asked.reply(f32::MIN_POSITIVE, never).await;
     assert_eq!(taken_back.ids, plain.ids);
     holds_nothing_else(&asked.engine, &asked.prompt, &taken_back.ids, "What is the capital of Italy?").await;
+}
+
+#[tokio::test]
+async fn that_a_call_stays_is_known_before_another_begins() {
+    let asked = Asked::new().await;
+    // Tokens may end a call and begin the next, of which the third is the second again.
+    let request = asked.request_for(["3", "7", "7"], asked.persistence(f32::MIN_POSITIVE, at_the_end));
+    let reply = collect(asked.engine.generate(request)).await.unwrap();
+    let calls = asked.calls(&reply);
+    assert_eq!(calls.iter().map(|call| &call["arguments"]["n"]).collect::<Vec<_>>(), [3, 7]);
 }

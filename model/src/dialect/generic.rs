@@ -22,7 +22,7 @@ const LIKELY: f32 = 0.4;
 
 /// How likely it must be where several of the user's words speak for a tool, and where none speaks for any.
 const SPOKEN: f32 = 0.25;
-const UNSPOKEN: f32 = 0.65;
+const UNSPOKEN: f32 = 0.5;
 
 /// How likely another call must be for a list to go on (`docs/evals.md`).
 const ANOTHER: f32 = 0.1;

@@ -64,11 +64,13 @@ impl Persisting {
 
     /// True where `token` would say what follows a call, which is not for the model alone to say.
     pub(crate) fn minds(&self, token: u32) -> bool {
-        self.venture.is_none() && self.list.after(&self.vocab.piece(token)).is_some()
+        let follows = self.list.after(&self.vocab.piece(token));
+        follows.is_some_and(|follows| !self.ventures() || follows != Follows::Open)
     }
 
-    /// The tokens, of those that `mask` allows, with which another call follows that is ventured in place of `chosen`; `None`
-    /// where `chosen` stands. `tokens` are there, and `held` events are held back.
+    /// The tokens, of those that `mask` allows, one of which comes in place of `chosen`; `None` where `chosen` stands. With them
+    /// another call follows that is ventured; or a call that was ventured ends and no more, so that it is known whether it
+    /// stays before anything follows it. `tokens` are there, and `held` events are held back.
     pub(crate) fn venture(
         &mut self,
         chosen: u32,
@@ -76,7 +78,13 @@ impl Persisting {
         mask: &SimpleVob,
         (tokens, held): (usize, usize),
     ) -> Option<SimpleVob> {
-        let Shares { calls, likely, end } = shares(logits, mask, |token| self.list.after(&self.vocab.piece(token)));
+        let after = |token| self.list.after(&self.vocab.piece(token));
+        if self.ventures() {
+            let text = self.vocab.piece(chosen);
+            let ends_a_call = |token| text.starts_with(&self.vocab.piece(token)) && after(token) == Some(Follows::Open);
+            return only(mask, ends_a_call);
+        }
+        let Shares { calls, likely, end } = shares(logits, mask, after);
         tracing::debug!(likely, "how likely another call is");
         let goes_on = calls.is_allowed(chosen);
         if !goes_on && (likely <= 0.0 || likely < f64::from(self.least)) {
@@ -119,6 +127,17 @@ impl Persisting {
     }
 }
 
+/// Those tokens of `mask` for which `holds` does; `None` where there are none.
+fn only(mask: &SimpleVob, holds: impl Fn(u32) -> bool) -> Option<SimpleVob> {
+    let mut tokens = SimpleVob::alloc(mask.len());
+    let mut any = false;
+    for token in (0u32..).take(mask.len()).filter(|token| mask.is_allowed(*token) && holds(*token)) {
+        tokens.allow_token(token);
+        any = true;
+    }
+    any.then_some(tokens)
+}
+
 /// What may come behind a call.
 struct Shares {
     /// The tokens with which another call follows.
@@ -158,6 +177,16 @@ fn shares(logits: &[f32], mask: &SimpleVob, after: impl Fn(u32) -> Option<Follow
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_allowed_tokens_are_taken() {
+        let mut mask = SimpleVob::alloc(4);
+        mask.allow_token(1);
+        mask.allow_token(2);
+        let taken = only(&mask, |token| token >= 2).unwrap();
+        assert_eq!((0..4).filter(|id| taken.is_allowed(*id)).collect::<Vec<u32>>(), [2]);
+        assert!(only(&mask, |token| token == 3).is_none());
+    }
 
     #[test]
     fn another_call_has_its_share_of_what_is_allowed_behind_a_call() {

@@ -278,8 +278,11 @@ impl Session {
             let mask = constraint.mask(&self.stops)?;
             let leant = leaning.apply(logits, &mask);
             let token = self.sampler.choose(&leant, &self.tokens, Some(&mask)).ok_or_else(no_token)?;
+            if self.stops.binary_search(&token).is_ok() {
+                return Ok(None);
+            }
             self.weigh(logits, Some(&mask));
-            return Ok(Some(token).filter(|token| self.stops.binary_search(token).is_err()));
+            return self.another_call(token, logits).map(Some);
         }
         // Most free choices are allowed, and to ask for one token is far cheaper than to ask for all. A refused one is
         // drawn again among the allowed, which comes to the same distribution as drawing among the allowed at once:

@@ -4,22 +4,38 @@ use super::mentioned::said_since;
 use crate::Request;
 
 /// What stands behind a number and makes it so many digits longer.
-const SCALES: [(&str, usize); 7] =
+const SCALES: [(&str, isize); 7] =
     [("thousand", 3), ("million", 6), ("billion", 9), ("trillion", 12), ("k", 3), ("万", 4), ("亿", 8)];
 
 /// What stands behind a percentage.
 const PERCENT: [&str; 4] = ["%", "％", "percent", "per cent"];
+
+/// Where the point of a percentage goes in a share of one.
+const SHARE: isize = -2;
+
+/// Numbers are the same that differ by no more than this part of them.
+const NEAR: f64 = 1e-9;
 
 /// Letters of the longest of them all.
 const LONGEST: usize = 8;
 
 /// The numbers in the user's last message, and in what tools have answered since, as JSON has them, without a sign.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Amounts {
-    said: Vec<String>,
-    /// Those before a percent sign or word; the others.
-    percentages: Vec<String>,
-    plain: Vec<String>,
+pub(super) struct Amounts(Vec<Amount>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Amount {
+    digits: String,
+    kind: Kind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Plain,
+    /// Before a percent sign or word.
+    Percentage,
+    /// With the word behind it, as in `5 million`.
+    Scaled,
 }
 
 impl Amounts {
@@ -35,53 +51,64 @@ impl Amounts {
         let mut rest = text;
         while let Some(at) = rest.find(|c: char| c.is_ascii_digit()) {
             let from = rest.get(at..).unwrap_or_default();
-            let (number, after) = number(from);
+            let (digits, after) = number(from);
             // No more of what may be a long text than a scale has letters, and one that would make it another word.
             let behind = after.trim_start_matches([' ', '-']).chars().take(LONGEST.saturating_add(1));
             let behind: String = behind.flat_map(char::to_lowercase).collect();
             let is_whole = |word: &str| !behind.chars().nth(word.chars().count()).is_some_and(char::is_alphabetic);
-            for (word, zeros) in SCALES {
+            for (word, places) in SCALES {
                 if behind.starts_with(word) && (!word.is_ascii() || is_whole(word)) {
-                    self.said.push(scaled(&number, zeros));
+                    self.0.push(Amount { digits: moved(&digits, places), kind: Kind::Scaled });
                 }
             }
             let is_percentage = PERCENT.iter().any(|mark| behind.starts_with(mark) && is_whole(mark));
-            if is_percentage { &mut self.percentages } else { &mut self.plain }.push(number.clone());
-            self.said.push(number);
+            self.0.push(Amount { digits, kind: if is_percentage { Kind::Percentage } else { Kind::Plain } });
             rest = after;
         }
     }
 
+    fn all(&self, kind: Kind) -> impl Iterator<Item = &str> {
+        self.0.iter().filter(move |amount| amount.kind == kind).map(|amount| amount.digits.as_str())
+    }
+
     /// True where `written` is one of them.
     pub(super) fn has(&self, written: &str) -> bool {
-        self.said.iter().any(|said| said == written.trim_start_matches('-'))
+        self.0.iter().any(|said| said.digits == written.trim_start_matches('-'))
+    }
+
+    /// True where one of them begins with `written`.
+    pub(super) fn begins(&self, written: &str) -> bool {
+        self.0.iter().any(|said| said.digits.starts_with(written.trim_start_matches('-')))
+    }
+
+    /// True where one of them, or a hundredth of it, is `number`, whatever its sign.
+    pub(super) fn are(&self, number: f64) -> bool {
+        let is_near =
+            |digits: &str| digits.parse().is_ok_and(|said: f64| (said - number.abs()).abs() <= NEAR * said.abs());
+        self.0.iter().any(|said| is_near(&said.digits) || is_near(&moved(&said.digits, SHARE)))
     }
 
     /// True for a percentage, however many zeros are behind its point.
     pub(super) fn is_percentage(&self, written: &str) -> bool {
-        let value = shortest(written.trim_start_matches('-'));
-        self.percentages.iter().any(|said| shortest(said) == value)
+        let value = moved(written.trim_start_matches('-'), 0);
+        self.all(Kind::Percentage).any(|said| moved(said, 0) == value)
     }
 
     /// True where one begins with `written`, and none does as a share of one, nor another number below one.
     pub(super) fn begins_percentage(&self, written: &str) -> bool {
         let written = written.trim_start_matches('-');
-        let begins = |said: &String| said.starts_with(written);
-        self.percentages.iter().any(begins)
-            && !self.plain.iter().any(|said| said.starts_with('0') && begins(said))
-            && !self.percentages.iter().any(|said| share(said).starts_with(written))
+        self.all(Kind::Percentage).any(|said| said.starts_with(written))
+            && !self.all(Kind::Plain).any(|said| said.starts_with('0') && said.starts_with(written))
+            && !self.all(Kind::Percentage).any(|said| moved(said, SHARE).starts_with(written))
     }
 
     /// True for a percentage as a share of one, or the beginning of such a one, that is no other number.
     pub(super) fn begins_share(&self, written: &str) -> bool {
         let written = written.trim_start_matches('-');
-        self.percentages.iter().any(|said| share(said).starts_with(written))
-            && !self.plain.iter().chain(&self.percentages).any(|said| said.starts_with(written))
-    }
-
-    /// True where one of them begins with `written`.
-    pub(super) fn begins(&self, written: &str) -> bool {
-        self.said.iter().any(|said| said.starts_with(written.trim_start_matches('-')))
+        self.all(Kind::Percentage).any(|said| moved(said, SHARE).starts_with(written))
+            && ![Kind::Plain, Kind::Percentage]
+                .into_iter()
+                .any(|kind| self.all(kind).any(|said| said.starts_with(written)))
     }
 }
 
@@ -107,29 +134,18 @@ fn number(text: &str) -> (String, &str) {
     }
 }
 
-/// `number` with its point so many places further.
-fn scaled(number: &str, places: usize) -> String {
+/// `number` with its point so many places further right, as short as it can be.
+fn moved(number: &str, places: isize) -> String {
     let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
-    let moved: String = fraction.chars().chain(std::iter::repeat('0')).take(places).collect();
-    let rest = fraction.get(places..).unwrap_or_default().trim_end_matches('0');
-    let whole = format!("{whole}{moved}");
-    let whole = whole.trim_start_matches('0');
+    let digits = format!("{whole}{fraction}");
+    // Zeros before the first digit or behind the last, where it goes past them.
+    let before = if places < 0 { places.unsigned_abs().saturating_sub(whole.len()) } else { 0 };
+    let point = whole.len().saturating_add_signed(places);
+    let digits = format!("{}{digits}{}", "0".repeat(before), "0".repeat(point.saturating_sub(digits.len())));
+    let (whole, fraction) = digits.split_at_checked(point).unwrap_or((&digits, ""));
+    let (whole, fraction) = (whole.trim_start_matches('0'), fraction.trim_end_matches('0'));
     let whole = if whole.is_empty() { "0" } else { whole };
-    if rest.is_empty() { whole.to_owned() } else { format!("{whole}.{rest}") }
-}
-
-/// A hundredth of `number`.
-fn share(number: &str) -> String {
-    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
-    let padded = format!("{whole:0>3}");
-    let (whole, hundredths) = padded.split_at(padded.len().saturating_sub(2));
-    let number = format!("{whole}.{hundredths}{fraction}");
-    shortest(&number).to_owned()
-}
-
-/// `number` without zeros at the end of its fraction.
-fn shortest(number: &str) -> &str {
-    if number.contains('.') { number.trim_end_matches('0').trim_end_matches('.') } else { number }
+    if fraction.is_empty() { whole.to_owned() } else { format!("{whole}.{fraction}") }
 }
 
 #[cfg(test)]
@@ -152,7 +168,12 @@ mod tests {
         assert!(amounts.begins_share("0.0") && amounts.begins_share("0.05"));
         // A quarter is said, too.
         assert!(!amounts.begins_share("0") && !amounts.begins_share("0.2"));
-        assert_eq!(["5", "12.5", "100", "250.0", "0.5"].map(share), ["0.05", "0.125", "1", "2.5", "0.005"]);
+        assert_eq!(
+            ["5", "12.5", "100", "250.0", "0.5"].map(|number| moved(number, SHARE)),
+            ["0.05", "0.125", "1", "2.5", "0.005"]
+        );
+        assert!([8.5, -8_500_000.0, 0.05, 5.0, 7.0].iter().all(|number| amounts.are(*number)));
+        assert!([6.0, 0.0, 0.005].iter().all(|number| !amounts.are(*number)));
         assert!(amounts.begins("850") && amounts.begins("-0.2") && !amounts.begins("85000000"));
     }
 }

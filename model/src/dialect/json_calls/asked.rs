@@ -37,7 +37,7 @@ impl Asked {
             said: Said::of(request),
             amounts: Amounts::of(request),
             spans: Spans::of(last_of_the_user(request)),
-            hints: Hints::of(request, support.is_readable()),
+            hints: Hints::of(request, &support),
             free: free.collect(),
             has_called: has_called(request),
             support,

@@ -1,11 +1,16 @@
 //! What the name and description of a parameter tell of its values, where a small model reads it and writes what it likes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::{hint::Hint, mentioned::last_of_the_user};
+use super::{
+    hint::Hint,
+    mentioned::last_of_the_user,
+    support::{self, Support, are_forms_of_one},
+};
 use crate::{Request, dialect::grammar::required};
+use glassbox_tools::ToolSpec;
 
 /// The types of JSON Schema, and what Python calls them: a parameter called `type` is filled with what stands next to `type` in a schema.
 const SCHEMA_TYPES: [&str; 8] = ["object", "string", "array", "integer", "number", "boolean", "dict", "float"];
@@ -53,6 +58,18 @@ const ALL: [&str; 13] = [
 /// Words in the name of a parameter for a time.
 const TIMES: [&str; 6] = ["year", "years", "season", "date", "period", "time"];
 
+/// Words for a gender.
+const GENDERS: [&str; 10] = ["female", "females", "male", "males", "man", "men", "mens", "woman", "women", "womens"];
+
+/// Words in the name of a boolean that do not say what it is about.
+const MARKS: [&str; 9] = ["detailed", "enable", "enabled", "flag", "has", "include", "included", "includes", "only"];
+
+/// Words that turn what is said, to whatever they belong.
+const DENIALS: [&str; 10] = ["don", "few", "hardly", "little", "never", "no", "none", "nor", "not", "without"];
+
+/// Shorter words are for no parameter alone.
+const SHORTEST: usize = 3;
+
 /// Words in the name of a parameter for the beginning of a way, and for its end.
 const ORIGINS: [&str; 6] = ["from", "start", "starting", "origin", "source", "departure"];
 const GOALS: [&str; 6] = ["to", "end", "ending", "destination", "arrival", "target"];
@@ -62,23 +79,48 @@ const GOALS: [&str; 6] = ["to", "end", "ending", "destination", "arrival", "targ
 pub(super) struct Hints(BTreeMap<String, BTreeMap<String, Vec<Hint>>>);
 
 impl Hints {
-    /// Of the tools of a request. `readable`: the message is in the language of the descriptions, so that texts are not translated.
-    pub(super) fn of(request: &Request, readable: bool) -> Self {
-        let said = last_of_the_user(request).to_lowercase();
-        let years = years(&said);
-        let of_tool = |parameters: &Value| -> BTreeMap<String, Vec<Hint>> {
+    /// Of the tools of a request, for which `support` speaks.
+    pub(super) fn of(request: &Request, support: &Support) -> Self {
+        // In another language than that of the descriptions texts may be translated.
+        let readable = support.is_readable();
+        let message = last_of_the_user(request);
+        let said = message.to_lowercase();
+        let said_words: BTreeSet<&str> = words(&said).into_iter().collect();
+        let denies = DENIALS.iter().any(|word| said_words.contains(word));
+        // With a capital letter it is a name, which may be a value too.
+        let plain: BTreeSet<&str> = words(message).into_iter().filter(|word| said_words.contains(word)).collect();
+        let of_tool = |ToolSpec { name, parameters, .. }: &ToolSpec| -> BTreeMap<String, Vec<Hint>> {
+            let own_name = support::words(name);
+            let is_called = |word: &&String| {
+                plain.contains(word.as_str()) && own_name.iter().any(|own| are_forms_of_one(own, word))
+            };
+            let called: Vec<String> = support.words_for(name).filter(is_called).cloned().collect();
             let required = parameters.as_object().map(required).unwrap_or_default();
-            let properties = parameters.get("properties").and_then(Value::as_object).into_iter().flatten();
-            let of_one = |key: &str, schema: &Value| hints(key, schema, readable && required.contains(&key), &said);
-            let mut hints: BTreeMap<_, _> =
-                properties.map(|(key, schema)| (key.clone(), of_one(key, schema))).collect();
-            if !years.is_empty() && hints.keys().any(|key| is_of_time(key)) {
-                let texts = hints.iter_mut().filter(|(key, _)| is_text(parameters, key) && !is_of_time(key));
-                texts.for_each(|(_, hints)| hints.push(Hint::Yearless(years.clone())));
-            }
-            hints
+            let properties = parameters.get("properties").and_then(Value::as_object);
+            let properties = || properties.into_iter().flatten();
+            let own: Vec<(&String, String)> = properties()
+                .flat_map(|(key, schema)| own(key, schema, &said_words).into_iter().map(move |word| (key, word)))
+                .collect();
+            let of_one = |(key, schema): (&String, &Value)| {
+                let mut hints = hints(key, schema, readable && required.contains(&key.as_str()), &said);
+                let is_own = |word: &String| own.iter().any(|(owner, own)| *owner == key && own == word);
+                let elsewhere = own.iter().filter(|(owner, word)| *owner != key && !is_own(word));
+                let elsewhere: BTreeSet<String> = elsewhere.map(|(_, word)| word.clone()).collect();
+                if is_text(schema) && !elsewhere.is_empty() {
+                    hints.push(Hint::Elsewhere(elsewhere.into_iter().collect()));
+                }
+                let is_boolean = schema.get("type").is_some_and(|kind| kind == "boolean");
+                if is_boolean && !denies && is_spoken_of(key, support.words_for(name)) {
+                    hints.push(Hint::Affirmed);
+                }
+                if is_text(schema) && !called.is_empty() {
+                    hints.push(Hint::NoTool(called.clone()));
+                }
+                (key.clone(), hints)
+            };
+            properties().map(of_one).collect()
         };
-        Self(request.tools.iter().map(|tool| (tool.name.clone(), of_tool(&tool.parameters))).collect())
+        Self(request.tools.iter().map(|tool| (tool.name.clone(), of_tool(tool))).collect())
     }
 
     /// Those of a parameter.
@@ -93,31 +135,50 @@ fn is_of_time(key: &str) -> bool {
 }
 
 /// True for a parameter that may be any text.
-fn is_text(parameters: &Value, key: &str) -> bool {
-    let schema = parameters.get("properties").and_then(|properties| properties.get(key));
-    schema.is_some_and(|schema| schema.get("type").is_some_and(|kind| kind == "string") && schema.get("enum").is_none())
+fn is_text(schema: &Value) -> bool {
+    schema.get("type").is_some_and(|kind| kind == "string") && schema.get("enum").is_none()
 }
 
-/// The years in a message.
-fn years(said: &str) -> Vec<String> {
-    let numbers = said.split(|c: char| !c.is_alphanumeric());
-    let is_year = |word: &&str| {
-        word.len() == 4
-            && (word.starts_with("19") || word.starts_with("20"))
-            && word.chars().all(|c| c.is_ascii_digit())
-    };
-    numbers.filter(is_year).map(str::to_owned).collect()
+/// The words of the message that are for this parameter: years for one of a time, men and women for a gender, and what its
+/// enum, its default or its description has.
+fn own(key: &str, schema: &Value, said: &BTreeSet<&str>) -> Vec<String> {
+    let is_of_gender = words(&key.to_lowercase()).iter().any(|word| ["gender", "sex"].contains(word));
+    let is_of_time = is_of_time(key);
+    let years = said.iter().filter(|word| is_of_time && is_year(word)).map(|year| (*year).to_owned());
+    // Where one of them was said another may be written for it.
+    let has_gender = is_of_gender && GENDERS.iter().any(|word| said.contains(word));
+    let genders = GENDERS.into_iter().filter(|_| has_gender).map(str::to_owned);
+    let known = known(schema).into_iter().filter(|word| word.len() >= SHORTEST && said.contains(word.as_str()));
+    known.chain(years).chain(genders).collect()
+}
+
+/// True where all words in a parameter's name were said, those apart that only say that it is a boolean.
+fn is_spoken_of<'a>(key: &str, said: impl Iterator<Item = &'a String>) -> bool {
+    let own: Vec<String> = support::words(key).into_iter().filter(|word| !MARKS.contains(&word.as_str())).collect();
+    let said: Vec<&String> = said.collect();
+    !own.is_empty() && own.iter().all(|own| said.iter().any(|word| are_forms_of_one(own, word)))
+}
+
+/// Values that a schema shows, in lower case.
+fn known(schema: &Value) -> Vec<String> {
+    let choices = schema.get("enum").and_then(Value::as_array).into_iter().flatten();
+    let texts = choices.chain(schema.get("default")).filter_map(Value::as_str).map(str::to_lowercase);
+    let about = schema.get("description").and_then(Value::as_str).unwrap_or_default();
+    texts.chain(quoted(&about.to_lowercase())).collect()
+}
+
+fn is_year(word: &str) -> bool {
+    word.len() == 4 && (word.starts_with("19") || word.starts_with("20")) && word.chars().all(|c| c.is_ascii_digit())
 }
 
 fn hints(key: &str, schema: &Value, copied: bool, said: &str) -> Vec<Hint> {
     let about = schema.get("description").and_then(Value::as_str).unwrap_or_default();
-    if schema.get("enum").is_some() {
-        return Vec::new();
-    }
-    match schema.get("type").and_then(Value::as_str) {
-        Some("string") => of_text(key, about, copied, said),
-        Some("number") => of_number(key, about).into_iter().collect(),
-        _ => Vec::new(),
+    if is_text(schema) {
+        of_text(key, about, copied, said)
+    } else if schema.get("type").is_some_and(|kind| kind == "number") && schema.get("enum").is_none() {
+        of_number(key, about).into_iter().collect()
+    } else {
+        Vec::new()
     }
 }
 
@@ -239,7 +300,10 @@ mod tests {
 
     use super::*;
     use crate::Message;
-    use glassbox_tools::ToolSpec;
+
+    fn of(request: &Request) -> Hints {
+        Hints::of(request, &Support::of(request))
+    }
 
     fn hints(key: &str, kind: &str, about: &str, required: bool) -> Vec<Hint> {
         super::hints(key, &json!({"type": kind, "description": about}), required, "which type of string")
@@ -283,9 +347,10 @@ mod tests {
             "required": ["to"],
         });
         let tools = vec![ToolSpec::new("grow", "").with_parameters(parameters), ToolSpec::new("time", "")];
-        let request = Request { tools, ..Request::default() };
-        assert_eq!(Hints::of(&request, false).get("grow", "to"), [Hint::Goal]);
-        let hints = Hints::of(&request, true);
+        let request =
+            |text: &str| Request { tools: tools.clone(), messages: vec![Message::user(text)], ..Request::default() };
+        assert_eq!(of(&request("Wohin?")).get("grow", "to"), [Hint::Goal]);
+        let hints = of(&request("What is the way?"));
         assert_eq!(
             (hints.get("grow", "rate"), hints.get("grow", "to")),
             (&[Hint::Share][..], &[Hint::Said, Hint::Goal][..])
@@ -322,20 +387,59 @@ mod tests {
     }
 
     #[test]
-    fn a_year_is_left_to_the_parameter_that_is_for_it() {
-        let of = |keys: &[&str]| {
-            let properties: serde_json::Map<_, _> =
-                keys.iter().map(|key| ((*key).to_owned(), json!({"type": "string"}))).collect();
+    fn a_word_is_left_to_the_parameter_that_it_is_for() {
+        let of = |properties: Value| {
             let tools = vec![ToolSpec::new("rank", "").with_parameters(json!({"properties": properties}))];
-            let messages = vec![Message::user("The 2021 La Liga, at 3000 m")];
-            Hints::of(&Request { tools, messages, ..Request::default() }, true)
+            let messages = vec![Message::user("The top woman of the 2021 La Liga, regular season, at 3000 m")];
+            of(&Request { tools, messages, ..Request::default() }).get("rank", "league").to_vec()
         };
-        let hints = of(&["league", "season_year"]);
-        assert_eq!(
-            (hints.get("rank", "league"), hints.get("rank", "season_year")),
-            (&[Hint::Yearless(vec!["2021".to_owned()])][..], &[][..])
-        );
-        assert!(of(&["league", "team"]).get("rank", "league").is_empty());
+        let text = json!({"type": "string"});
+        for (other, schema, words) in [
+            ("season_year", text.clone(), vec!["2021"]),
+            ("gender", text.clone(), GENDERS.to_vec()),
+            ("kind", json!({"type": "string", "default": "Regular"}), vec!["regular"]),
+            ("kind", json!({"enum": ["regular", "playoff", 3000, "m", "La Liga"]}), vec!["regular"]),
+            ("kind", json!({"type": "string", "description": "As 'playoff' or \"regular\""}), vec!["regular"]),
+            ("team", text.clone(), vec![]),
+        ] {
+            let words: Vec<String> = words.into_iter().map(str::to_owned).collect();
+            let expected: Vec<Hint> = (!words.is_empty()).then_some(Hint::Elsewhere(words)).into_iter().collect();
+            assert_eq!(of(json!({"league": text, other: schema})), expected, "{other} {schema}");
+        }
+        // What is for both is for neither alone.
+        let shown = json!({"type": "string", "default": "regular"});
+        assert_eq!(of(json!({"league": shown, "kind": shown})), []);
+        assert_eq!(of(json!({"league": {"enum": ["La Liga"]}, "year": text})), []);
+    }
+
+    #[test]
+    fn a_boolean_of_which_was_spoken_is_true() {
+        let hints_for = |key: &str, text: &str| {
+            let parameters = json!({"properties": {key: {"type": "boolean"}}});
+            let tools = vec![ToolSpec::new("turtles", "").with_parameters(parameters)];
+            let messages = vec![Message::user(text)];
+            of(&Request { tools, messages, ..Request::default() }).get("turtles", key).to_vec()
+        };
+        let hints = |key: &str| hints_for(key, "The population and species of turtles, with details");
+        for text in ["All turtles without their species", "Turtles. Don't list species"] {
+            assert_eq!(hints_for("species", text), [], "{text}");
+        }
+        for key in ["species", "include_species", "returnPopulationSpecies"] {
+            assert_eq!(hints(key), [Hint::Affirmed], "{key}");
+        }
+        for key in ["habitat", "species_habitat", "include", "detailed", "is"] {
+            assert_eq!(hints(key), [], "{key}");
+        }
+    }
+
+    #[test]
+    fn what_a_tool_is_called_is_no_value() {
+        let parameters = json!({"properties": {"genre": {"type": "string"}, "size": {"enum": ["a"]}}});
+        let tools = vec![ToolSpec::new("get_concertsInHotels", "").with_parameters(parameters)];
+        let messages = vec![Message::user("Get a jazz concert in Hotel Paris")];
+        let hints = of(&Request { tools, messages, ..Request::default() });
+        assert_eq!(hints.get("get_concertsInHotels", "genre"), [Hint::NoTool(vec!["concert".to_owned()])]);
+        assert!(hints.get("get_concertsInHotels", "size").is_empty());
     }
 
     #[test]

@@ -103,6 +103,12 @@ impl Call {
             if value.is_string() && others.values().any(|other| other == value) {
                 continue;
             }
+            // Two words next to each other are one thing: `divorce law`.
+            if let (Some(value), Some(Value::String(before))) = (value.as_str(), others.get(key)) {
+                if asked.spans.follows(before, value) || asked.spans.follows(value, before) {
+                    continue;
+                }
+            }
             let before = others.get(key).map(Value::to_string).unwrap_or_default();
             if asked.said.has_new(&value.to_string(), &before) {
                 return Some(Grounds::User);
@@ -312,6 +318,8 @@ mod tests {
         for arguments in [r#"{"city": "London"}"#, r#"{"city": "Oslo", "days": [3]}"#, r#"{"unit": "Parisian"}"#] {
             assert_eq!(beside(arguments), Some(Grounds::User), "{arguments}");
         }
+        let time = call("weather", r#"{"city": "time", "days": [1, 2]}"#);
+        assert_eq!(grounds(&[&time, &call("weather", r#"{"city": "in Paris", "days": [1, 2]}"#)]), Some(Grounds::None));
         // It is compared with each of them.
         let london = call("weather", r#"{"city": "London", "days": [1, 2]}"#);
         let again = |one: &str| grounds(&[&paris, &london, one]);

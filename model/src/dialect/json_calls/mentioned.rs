@@ -58,6 +58,13 @@ impl Said {
         words(value).split_whitespace().any(|word| self.has_like(word))
     }
 
+    /// True where such a word is no form of one of `name`'s.
+    pub(super) fn touches_beside(&self, value: &str, name: &str) -> bool {
+        let name = words(name);
+        let is_of_name = |word: &str| name.split_whitespace().any(|own| are_forms_of_one(own, word));
+        words(value).split_whitespace().any(|word| !is_of_name(word) && self.has_like(word))
+    }
+
     /// True where all words of `value` are such.
     pub(super) fn names(&self, value: &str) -> bool {
         let value = words(value);
@@ -155,6 +162,8 @@ mod tests {
         for value in ["\"EUR\"", "\"Paris, France\"", "\"Physics\"", "2024", "\"李白\"", "\"in\""] {
             assert!(said.touches(value), "{value}");
         }
+        assert!(said.touches_beside("\"EUR\"", "currency") && said.touches_beside("\"area of Paris\"", "area_name"));
+        assert!(!said.touches_beside("\"area 1\"", "area_name") && !said.touches_beside("\"Areas\"", "area"));
         for value in ["\"EU\"", "\"London\"", "202", "20245", "\"白\"", "\"\""] {
             assert!(!said.touches(value), "{value}");
         }

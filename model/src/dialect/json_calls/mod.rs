@@ -28,6 +28,7 @@ mod mentioned;
 mod parser;
 mod prior;
 mod rounds;
+mod said_values;
 mod scanner;
 mod spans;
 mod support;

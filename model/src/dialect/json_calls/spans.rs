@@ -80,6 +80,12 @@ impl Spans {
         text.is_empty() || text.chars().count() > LENGTH || self.all.iter().filter_map(rest).any(|letters| letters <= 1)
     }
 
+    /// True where a piece begins with `text`, one space and `word`.
+    pub(super) fn follows(&self, text: &str, word: &str) -> bool {
+        let piece = format!("{text} {word}");
+        !text.is_empty() && piece.len() <= LENGTH && self.has(&piece)
+    }
+
     /// True where a piece begins so only inside a name.
     pub(super) fn cuts_a_name(&self, text: &str) -> bool {
         begin(&self.cut, text) && !begin(&self.all, text)
@@ -148,6 +154,7 @@ mod tests {
         assert!(!Spans::of("").has("x"));
         assert!(spans.has_whole("divorce") && spans.has_whole("Specialist") && spans.has_whole("specialists in"));
         assert!(!spans.has_whole("special") && !spans.has_whole("marriage"));
+        assert!(spans.follows("Divorce-law", "specialist") && !spans.follows("law", "in") && !spans.follows("", "law"));
         let spans = Spans::of("The C# of the theory");
         assert!(spans.has_whole("C#") && !spans.has_whole("C"));
     }

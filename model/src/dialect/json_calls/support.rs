@@ -8,7 +8,7 @@ use std::{
 use serde_json::Value;
 
 use super::mentioned::last_of_the_user;
-use crate::Request;
+use crate::{Message, Request, dialect::grammar::required};
 use glassbox_tools::ToolSpec;
 
 /// Shorter words are hardly ever what a request is about.
@@ -37,6 +37,87 @@ const MONTHS: [&str; 12] = [
     "october",
     "november",
     "december",
+];
+
+/// Words that begin requests in English, and hardly any in other languages.
+const OPENERS: [&str; 26] = [
+    "calculate",
+    "can",
+    "check",
+    "compute",
+    "create",
+    "determine",
+    "fetch",
+    "find",
+    "get",
+    "give",
+    "how",
+    "let",
+    "make",
+    "please",
+    "provide",
+    "retrieve",
+    "return",
+    "search",
+    "show",
+    "tell",
+    "the",
+    "what",
+    "when",
+    "where",
+    "which",
+    "who",
+];
+
+/// Words that say a number, or that there is one.
+const NUMBERS: [&str; 47] = [
+    "billion",
+    "both",
+    "couple",
+    "double",
+    "dozen",
+    "eight",
+    "eighteen",
+    "eighty",
+    "eleven",
+    "fifteen",
+    "fifty",
+    "first",
+    "five",
+    "forty",
+    "four",
+    "fourteen",
+    "half",
+    "hundred",
+    "last",
+    "million",
+    "next",
+    "nine",
+    "nineteen",
+    "ninety",
+    "once",
+    "one",
+    "pair",
+    "past",
+    "quarter",
+    "second",
+    "seven",
+    "seventeen",
+    "seventy",
+    "single",
+    "six",
+    "sixteen",
+    "sixty",
+    "ten",
+    "third",
+    "thirteen",
+    "thirty",
+    "thousand",
+    "three",
+    "twelve",
+    "twenty",
+    "twice",
+    "two",
 ];
 
 /// Words that stand in requests and descriptions whatever they are about.
@@ -141,14 +222,16 @@ const COMMON: [&str; 93] = [
 #[derive(Debug, Clone)]
 pub(crate) struct Support {
     tools: Arc<BTreeMap<String, BTreeSet<String>>>,
-    /// The message has common words, so that those of a description could stand in it.
+    /// The message is in English, as descriptions are, so that their words could stand in it.
     readable: bool,
+    /// The tools that cannot be called without a number, where none was said: the leaderboard calls hardly any of them (`docs/evals.md`).
+    without_number: Arc<BTreeSet<String>>,
 }
 
 /// How much of what the user said speaks for a tool.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Spoken {
-    /// Not a word.
+    /// Not a word, or no number, where it takes one.
     Nothing,
     /// A word; or it cannot be told, as the message is in another language than the descriptions, or short.
     Little,
@@ -182,7 +265,13 @@ impl Support {
             found.collect()
         };
         let tools = request.tools.iter().map(|tool| (tool.name.clone(), of_tool(tool))).collect();
-        Self { tools: Arc::new(tools), readable: common.len() >= READABLE }
+        let wanting = || request.tools.iter().filter(|tool| wants_number(&tool.parameters));
+        let mut without_number: BTreeSet<String> = wanting().map(|tool| tool.name.clone()).collect();
+        if !without_number.is_empty() && says_number(request) {
+            without_number.clear();
+        }
+        let readable = common.len() >= READABLE || opens(message);
+        Self { tools: Arc::new(tools), readable, without_number: Arc::new(without_number) }
     }
 
     /// True where the message seems to be in the language of the descriptions.
@@ -195,31 +284,34 @@ impl Support {
         self.tools.keys().map(String::as_str)
     }
 
+    /// The words that speak for a tool.
+    pub(super) fn words_for(&self, tool: &str) -> impl Iterator<Item = &String> {
+        self.tools.get(tool).into_iter().flatten()
+    }
+
     /// How many words speak for a tool.
     pub(crate) fn count(&self, tool: &str) -> usize {
         self.tools.get(tool).map_or(0, BTreeSet::len)
     }
 
+    /// True for a tool that takes a number, where none was said in a language that can be told.
+    pub(super) fn lacks_number(&self, tool: &str) -> bool {
+        self.readable && self.without_number.contains(tool)
+    }
+
     /// How much speaks for a tool.
     pub(super) fn spoken(&self, tool: &str) -> Spoken {
-        self.much(self.count(tool))
-    }
-
-    /// How much speaks for the tool for which most does.
-    pub(crate) fn most(&self) -> Spoken {
-        self.much(self.most_words())
-    }
-
-    fn most_words(&self) -> usize {
-        self.tools.values().map(BTreeSet::len).max().unwrap_or(0)
-    }
-
-    fn much(&self, words: usize) -> Spoken {
-        match words {
+        match self.count(tool) {
+            _ if self.lacks_number(tool) => Spoken::Nothing,
             MUCH.. => Spoken::Much,
             0 if self.readable => Spoken::Nothing,
             _ => Spoken::Little,
         }
+    }
+
+    /// How much speaks for the tool for which most does.
+    pub(crate) fn most(&self) -> Spoken {
+        self.tools().map(|tool| self.spoken(tool)).max().unwrap_or(Spoken::Little)
     }
 
     /// True where a word speaks for `tool` and for none of `others`; also where no word speaks for any tool, as in another language
@@ -227,8 +319,40 @@ impl Support {
     pub(super) fn sets_apart(&self, tool: &str, others: &[&str]) -> bool {
         let others: Vec<_> = others.iter().filter_map(|other| self.tools.get(*other)).collect();
         let mut own = self.tools.get(tool).into_iter().flatten();
-        self.most_words() == 0 || own.any(|word| others.iter().all(|words| !words.contains(word)))
+        self.tools.values().all(BTreeSet::is_empty) || own.any(|word| others.iter().all(|words| !words.contains(word)))
     }
+}
+
+/// True where a message begins with one of the words that begin requests in English.
+fn opens(message: &str) -> bool {
+    let first = message.split(|c: char| !c.is_alphabetic()).find(|word| !word.is_empty()).unwrap_or_default();
+    OPENERS.binary_search(&first.to_lowercase().as_str()).is_ok()
+}
+
+/// True for a tool that has to be given a number, or a list of them, of which its schema says nothing.
+fn wants_number(parameters: &Value) -> bool {
+    let schema = |key: &str| parameters.get("properties").and_then(|properties| properties.get(key));
+    let is_numeric = |schema: &Value| schema.get("type").is_some_and(|kind| kind == "integer" || kind == "number");
+    let is_number = |schema: &Value| {
+        let is_free = ["enum", "const", "default"].iter().all(|key| schema.get(key).is_none());
+        is_free && (is_numeric(schema) || schema.get("items").is_some_and(is_numeric))
+    };
+    parameters.as_object().map(required).unwrap_or_default().into_iter().filter_map(schema).any(is_number)
+}
+
+/// True where the user or a tool has said a number, in digits or, in English, in words.
+fn says_number(request: &Request) -> bool {
+    let has_one = |text: &str| {
+        text.contains(char::is_numeric)
+            || text
+                .split(|c: char| !c.is_alphabetic())
+                .any(|word| NUMBERS.binary_search(&word.to_lowercase().as_str()).is_ok())
+    };
+    request.messages.iter().any(|message| match message {
+        Message::User { content } => has_one(content),
+        Message::Observation(observation) => has_one(&observation.content),
+        _ => false,
+    })
 }
 
 /// True where a month stands next to a number, or a date is written as `2024-12-31`.
@@ -268,15 +392,20 @@ fn beginning(word: &str) -> String {
     word.chars().take(BEGINNING).collect()
 }
 
-/// True for `city` and `cities`, `physics` and `physicist`; not for `car` and `cart`.
+/// True for `city` and `cities`, `physics` and `physicist`; not for `car` and `cart`, nor for two numbers.
 pub(super) fn are_forms_of_one(one: &str, other: &str) -> bool {
-    let same = one.chars().zip(other.chars()).take_while(|(a, b)| a == b).count();
+    let same = one.chars().zip(other.chars()).take_while(|(a, b)| a == b && a.is_alphabetic()).count();
     let lengths = (one.chars().count(), other.chars().count());
     let (shorter, longer) = (lengths.0.min(lengths.1), lengths.0.max(lengths.1));
     let lost = if shorter <= 5 { 1 } else { 2 };
     let ending = ENDING.min(shorter.saturating_sub(1));
     let alike = same >= BEGINNING && same.saturating_add(lost) >= shorter && longer.saturating_sub(same) <= ending;
     one == other || alike
+}
+
+/// The words of a text that say what it is about, in lower case.
+pub(super) fn words(text: &str) -> BTreeSet<String> {
+    Words::of(text).own
 }
 
 /// The words of a text in lower case, those apart that are written as one (`getWeather`, `get_weather`). Of scripts without spaces
@@ -329,7 +458,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::Message;
 
     fn support(text: &str, tools: &[(&str, &str)]) -> Support {
         let tools = tools.iter().map(|(name, description)| {
@@ -347,15 +475,14 @@ mod tests {
     ];
 
     #[test]
-    fn common_words_are_in_order() {
-        assert!(COMMON.is_sorted(), "they are searched by halves");
+    fn words_are_in_order() {
+        assert!([&COMMON[..], &NUMBERS, &OPENERS].iter().all(|words| words.is_sorted()), "they are searched by halves");
     }
 
     #[test]
     fn words_of_the_last_message_speak_for_a_tool_in_any_form() {
         let support = support("Calculate the distances of all cities, and find a place", &TOOLS);
         assert_eq!(["get_distance", "flights.search", "天气", "none"].map(|tool| support.count(tool)), [3, 2, 1, 0]);
-        assert_eq!(support.most_words(), 3);
         assert_eq!(self::support("北京天气怎么样", &TOOLS).count("天气"), 1);
     }
 
@@ -384,7 +511,35 @@ mod tests {
         use Spoken::{Little, Much, Nothing};
         assert_eq!(spoken("What are the distances of two cities?"), ([Much, Little], Much));
         assert_eq!(spoken("Who was the first to win?"), ([Nothing, Nothing], Nothing));
+        assert_eq!(spoken("who discovered radium?"), ([Nothing, Nothing], Nothing));
         assert_eq!(spoken("Wie weit ist es nach Paris?"), ([Little, Little], Little));
+        assert_eq!(spoken("Was ist los?"), ([Little, Little], Little));
+    }
+
+    #[test]
+    fn nothing_speaks_for_a_tool_that_takes_a_number_where_none_was_said() {
+        let number = json!({"type": "number"});
+        let spoken = |schema: &Value, required: bool, texts: &[&str]| {
+            let required = if required { json!(["rate"]) } else { json!([]) };
+            let parameters = json!({"properties": {"rate": schema}, "required": required});
+            let tools = vec![ToolSpec::new("interest", "Interest of a loan").with_parameters(parameters)];
+            let messages = texts.iter().map(|text| Message::user(*text)).collect();
+            Support::of(&Request { tools, messages, ..Request::default() }).spoken("interest")
+        };
+        let (without, with) = ("What is the interest of the loan?", "What is the interest of the loan at Two percent?");
+        assert_eq!(spoken(&number, true, &[without]), Spoken::Nothing);
+        assert_eq!(spoken(&json!({"type": "array", "items": number}), true, &[without]), Spoken::Nothing);
+        assert_eq!(spoken(&number, true, &["Interessiert der Kredit?"]), Spoken::Little);
+        for (schema, required, texts) in [
+            (number.clone(), true, &[with][..]),
+            (number.clone(), true, &["My rate is 2", without]),
+            (number.clone(), false, &[without]),
+            (json!({"type": "number", "default": 2}), true, &[without]),
+            (json!({"type": "integer", "enum": [2, 3]}), true, &[without]),
+            (json!({"type": "string"}), true, &[without]),
+        ] {
+            assert_eq!(spoken(&schema, required, texts), Spoken::Much, "{schema} {texts:?}");
+        }
     }
 
     #[test]
@@ -393,7 +548,9 @@ mod tests {
         {
             assert!(are_forms_of_one(one, other) && are_forms_of_one(other, one), "{one} {other}");
         }
-        for (one, other) in [("car", "carbon"), ("interest", "international"), ("stock", "store")] {
+        for (one, other) in
+            [("car", "carbon"), ("interest", "international"), ("stock", "store"), ("6034464", "6034465")]
+        {
             assert!(!are_forms_of_one(one, other) && !are_forms_of_one(other, one), "{one} {other}");
         }
     }

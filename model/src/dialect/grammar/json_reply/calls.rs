@@ -102,15 +102,17 @@ impl<'a> Reply<'a> {
         let list_open = self.lark.terminal(lark::regex(r"\[[ \t\r\n]{0,8}"));
         let list_rest = self.list_rest();
         let list = self.lark.rule(format!("{list_open} {object} {list_rest}"));
+        let list = self.lark.rule(format!("{list} | {fence_open} {list} {fence_close}"));
         let tail = self.more_objects(&object);
-        let fence = self.lark.rule(format!("{fence_open} ({object} {tail} | {list}) {fence_close}"));
+        let fence = self.lark.rule(format!("{fence_open} {object} {tail} {fence_close}"));
         let tag = self.whole_tag(&tag);
-        let one = self.lark.rule(format!("{tag} | {fence} | {object} | {list}"));
+        let one = self.lark.rule(format!("{tag} | {fence} | {object}"));
         if !self.several {
-            return one;
+            return self.lark.rule(format!("{one} | {list}"));
         }
         let between = self.lark.terminal(lark::regex(r"[ \t\r\n]{1,4}"));
-        self.lark.rule(format!("{one} ({between} {one}){{0,{MORE_CALLS}}}"))
+        // A list has all the calls: behind it small models only go on to other tools.
+        self.lark.rule(format!("{one} ({between} {one}){{0,{MORE_CALLS}}} | {list}"))
     }
 
     /// A call in tags or in a fence: one that cannot be told from other JSON by its first character is left out.
@@ -205,9 +207,9 @@ impl<'a> Reply<'a> {
         let tagged = self.tagged(&object);
         let rest = [(true, true), (true, false), (false, true), (false, false)].map(|(fence, list)| {
             let rest = match (fence, list) {
-                (true, true) => format!("{call} {list_rest} {fence_close} {after}"),
+                (true, true) => format!("{call} {list_rest} {fence_close}"),
                 (true, false) => format!("{call} {more} {fence_close} {after}"),
-                (false, true) => format!("{call} {list_rest} {after}"),
+                (false, true) => format!("{call} {list_rest}"),
                 (false, false) => format!("{call} {after}"),
             };
             (Frame { fence, list }, rest)
