@@ -352,11 +352,11 @@ fn a_call_is_judged_by_how_likely_its_values_are() {
 }
 
 #[test]
-fn the_more_of_the_users_words_speak_for_a_tool_the_less_a_call_of_it_is_doubted() {
+fn the_more_of_the_users_words_stand_in_a_tool_and_its_values_the_less_a_call_of_it_is_doubted() {
     let asked = |text: &str| {
         let request = Request { tools: vec![track()], messages: vec![Message::user(text)], ..Request::default() };
         let hesitation = generic(None).steering(&request).unwrap().hesitation.unwrap();
-        let judged = [0.65, 0.75, 0.85, 0.95].map(|likely| {
+        let judged = [0.6, 0.7, 0.77, 0.85, 0.95].map(|likely| {
             let mut judge = hesitation.judge.as_ref().unwrap().make();
             judge.hear(b"[{\"name\": \"track\", \"arguments\": {\"symbol\": ", 1.0);
             judge.hear(b"10111", likely);
@@ -365,11 +365,15 @@ fn the_more_of_the_users_words_speak_for_a_tool_the_less_a_call_of_it_is_doubted
         });
         (hesitation.least, judged)
     };
-    let (much, little, nothing) = (asked("Track this symbol"), asked("股票"), asked("Who is the king of the hill?"));
+    let (much, little) = (asked("Track the symbol 10111 of this"), asked("股票"));
+    let nothing = asked("Who is the 10111 of the hill?");
     assert!(much.0 < little.0 && little.0 < nothing.0, "{much:?} {little:?} {nothing:?}");
-    assert_eq!(much.1, [false, true, true, true]);
-    assert_eq!(little.1, [false, false, true, true]);
-    assert_eq!(nothing.1, [false, false, false, true]);
+    assert_eq!(much.1, [false, true, true, true, true]);
+    assert_eq!(little.1, [false, false, true, true, true]);
+    assert_eq!(nothing.1, [false, false, false, true, true]);
+    // The value is none of the message's.
+    assert_eq!(asked("Track the symbol of this").1, [false, false, false, true, true]);
+    assert_eq!(asked("Who is the king of the hill?").1, [false, false, false, false, true]);
 }
 
 #[test]
