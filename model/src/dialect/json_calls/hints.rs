@@ -1,13 +1,14 @@
 //! What the name and description of a parameter tell of its values, where a small model reads it and writes what it likes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde_json::Value;
 
 use super::{
     hint::Hint,
     mentioned::last_of_the_user,
-    support::{self, Support, are_forms_of_one},
+    owned::{Heard, Owned},
+    support::Support,
 };
 use crate::{Request, dialect::grammar::required};
 use glassbox_tools::ToolSpec;
@@ -55,21 +56,6 @@ const ALL: [&str; 13] = [
     "accepts",
 ];
 
-/// Words in the name of a parameter for a time.
-const TIMES: [&str; 6] = ["year", "years", "season", "date", "period", "time"];
-
-/// Words for a gender.
-const GENDERS: [&str; 10] = ["female", "females", "male", "males", "man", "men", "mens", "woman", "women", "womens"];
-
-/// Words in the name of a boolean that do not say what it is about.
-const MARKS: [&str; 9] = ["detailed", "enable", "enabled", "flag", "has", "include", "included", "includes", "only"];
-
-/// Words that turn what is said, to whatever they belong.
-const DENIALS: [&str; 10] = ["don", "few", "hardly", "little", "never", "no", "none", "nor", "not", "without"];
-
-/// Shorter words are for no parameter alone.
-const SHORTEST: usize = 3;
-
 /// Words in the name of a parameter for the beginning of a way, and for its end.
 const ORIGINS: [&str; 6] = ["from", "start", "starting", "origin", "source", "departure"];
 const GOALS: [&str; 6] = ["to", "end", "ending", "destination", "arrival", "target"];
@@ -81,44 +67,21 @@ pub(super) struct Hints(BTreeMap<String, BTreeMap<String, Vec<Hint>>>);
 impl Hints {
     /// Of the tools of a request, for which `support` speaks.
     pub(super) fn of(request: &Request, support: &Support) -> Self {
-        // In another language than that of the descriptions texts may be translated.
-        let readable = support.is_readable();
         let message = last_of_the_user(request);
         let said = message.to_lowercase();
-        let said_words: BTreeSet<&str> = words(&said).into_iter().collect();
-        let denies = DENIALS.iter().any(|word| said_words.contains(word));
-        // With a capital letter it is a name, which may be a value too.
-        let plain: BTreeSet<&str> = words(message).into_iter().filter(|word| said_words.contains(word)).collect();
-        let of_tool = |ToolSpec { name, parameters, .. }: &ToolSpec| -> BTreeMap<String, Vec<Hint>> {
-            let own_name = support::words(name);
-            let is_called = |word: &&String| {
-                plain.contains(word.as_str()) && own_name.iter().any(|own| are_forms_of_one(own, word))
-            };
-            let called: Vec<String> = support.words_for(name).filter(is_called).cloned().collect();
-            let required = parameters.as_object().map(required).unwrap_or_default();
-            let properties = parameters.get("properties").and_then(Value::as_object);
-            let properties = || properties.into_iter().flatten();
-            let own: Vec<(&String, String)> = properties()
-                .flat_map(|(key, schema)| own(key, schema, &said_words).into_iter().map(move |word| (key, word)))
-                .collect();
+        let heard = Heard::of(message);
+        let of_tool = |tool: &ToolSpec| -> BTreeMap<String, Vec<Hint>> {
+            let properties = tool.parameters.get("properties").and_then(Value::as_object).into_iter().flatten();
+            let required = tool.parameters.as_object().map(required).unwrap_or_default();
+            let owned = Owned::of(tool, &heard, support);
             let of_one = |(key, schema): (&String, &Value)| {
-                let mut hints = hints(key, schema, readable && required.contains(&key.as_str()), &said);
-                let is_own = |word: &String| own.iter().any(|(owner, own)| *owner == key && own == word);
-                let elsewhere = own.iter().filter(|(owner, word)| *owner != key && !is_own(word));
-                let elsewhere: BTreeSet<String> = elsewhere.map(|(_, word)| word.clone()).collect();
-                if is_text(schema) && !elsewhere.is_empty() {
-                    hints.push(Hint::Elsewhere(elsewhere.into_iter().collect()));
-                }
-                let is_boolean = schema.get("type").is_some_and(|kind| kind == "boolean");
-                if is_boolean && !denies && is_spoken_of(key, support.words_for(name)) {
-                    hints.push(Hint::Affirmed);
-                }
-                if is_text(schema) && !called.is_empty() {
-                    hints.push(Hint::NoTool(called.clone()));
-                }
+                // In another language than that of the descriptions texts may be translated.
+                let copied = support.is_readable() && required.contains(&key.as_str());
+                let mut hints = hints(key, schema, copied, &said);
+                hints.extend(owned.hints(key, schema));
                 (key.clone(), hints)
             };
-            properties().map(of_one).collect()
+            properties.map(of_one).collect()
         };
         Self(request.tools.iter().map(|tool| (tool.name.clone(), of_tool(tool))).collect())
     }
@@ -129,46 +92,9 @@ impl Hints {
     }
 }
 
-/// True for a `season` or a `start_date`.
-fn is_of_time(key: &str) -> bool {
-    words(&key.to_lowercase()).iter().any(|word| TIMES.contains(word))
-}
-
 /// True for a parameter that may be any text.
-fn is_text(schema: &Value) -> bool {
+pub(super) fn is_text(schema: &Value) -> bool {
     schema.get("type").is_some_and(|kind| kind == "string") && schema.get("enum").is_none()
-}
-
-/// The words of the message that are for this parameter: years for one of a time, men and women for a gender, and what its
-/// enum, its default or its description has.
-fn own(key: &str, schema: &Value, said: &BTreeSet<&str>) -> Vec<String> {
-    let is_of_gender = words(&key.to_lowercase()).iter().any(|word| ["gender", "sex"].contains(word));
-    let is_of_time = is_of_time(key);
-    let years = said.iter().filter(|word| is_of_time && is_year(word)).map(|year| (*year).to_owned());
-    // Where one of them was said another may be written for it.
-    let has_gender = is_of_gender && GENDERS.iter().any(|word| said.contains(word));
-    let genders = GENDERS.into_iter().filter(|_| has_gender).map(str::to_owned);
-    let known = known(schema).into_iter().filter(|word| word.len() >= SHORTEST && said.contains(word.as_str()));
-    known.chain(years).chain(genders).collect()
-}
-
-/// True where all words in a parameter's name were said, those apart that only say that it is a boolean.
-fn is_spoken_of<'a>(key: &str, said: impl Iterator<Item = &'a String>) -> bool {
-    let own: Vec<String> = support::words(key).into_iter().filter(|word| !MARKS.contains(&word.as_str())).collect();
-    let said: Vec<&String> = said.collect();
-    !own.is_empty() && own.iter().all(|own| said.iter().any(|word| are_forms_of_one(own, word)))
-}
-
-/// Values that a schema shows, in lower case.
-fn known(schema: &Value) -> Vec<String> {
-    let choices = schema.get("enum").and_then(Value::as_array).into_iter().flatten();
-    let texts = choices.chain(schema.get("default")).filter_map(Value::as_str).map(str::to_lowercase);
-    let about = schema.get("description").and_then(Value::as_str).unwrap_or_default();
-    texts.chain(quoted(&about.to_lowercase())).collect()
-}
-
-fn is_year(word: &str) -> bool {
-    word.len() == 4 && (word.starts_with("19") || word.starts_with("20")) && word.chars().all(|c| c.is_ascii_digit())
 }
 
 fn hints(key: &str, schema: &Value, copied: bool, said: &str) -> Vec<Hint> {
@@ -225,7 +151,7 @@ fn listed(about: &str) -> Vec<String> {
 }
 
 /// What stands in quotes.
-fn quoted(text: &str) -> Vec<String> {
+pub(super) fn quoted(text: &str) -> Vec<String> {
     let mut out = Vec::new();
     let mut rest = text;
     let mut before = None;
@@ -285,7 +211,7 @@ fn shows_place(about: &str) -> bool {
 }
 
 /// The words of a text, and its commas.
-fn words(text: &str) -> Vec<&str> {
+pub(super) fn words(text: &str) -> Vec<&str> {
     let pieces = text.split_inclusive(|c: char| !c.is_alphanumeric());
     let split = pieces.flat_map(|piece| {
         let word = piece.trim_end_matches(|c: char| !c.is_alphanumeric());
@@ -384,62 +310,6 @@ mod tests {
         {
             assert_eq!(hints("change", "string", about, false), [], "{about}");
         }
-    }
-
-    #[test]
-    fn a_word_is_left_to_the_parameter_that_it_is_for() {
-        let of = |properties: Value| {
-            let tools = vec![ToolSpec::new("rank", "").with_parameters(json!({"properties": properties}))];
-            let messages = vec![Message::user("The top woman of the 2021 La Liga, regular season, at 3000 m")];
-            of(&Request { tools, messages, ..Request::default() }).get("rank", "league").to_vec()
-        };
-        let text = json!({"type": "string"});
-        for (other, schema, words) in [
-            ("season_year", text.clone(), vec!["2021"]),
-            ("gender", text.clone(), GENDERS.to_vec()),
-            ("kind", json!({"type": "string", "default": "Regular"}), vec!["regular"]),
-            ("kind", json!({"enum": ["regular", "playoff", 3000, "m", "La Liga"]}), vec!["regular"]),
-            ("kind", json!({"type": "string", "description": "As 'playoff' or \"regular\""}), vec!["regular"]),
-            ("team", text.clone(), vec![]),
-        ] {
-            let words: Vec<String> = words.into_iter().map(str::to_owned).collect();
-            let expected: Vec<Hint> = (!words.is_empty()).then_some(Hint::Elsewhere(words)).into_iter().collect();
-            assert_eq!(of(json!({"league": text, other: schema})), expected, "{other} {schema}");
-        }
-        // What is for both is for neither alone.
-        let shown = json!({"type": "string", "default": "regular"});
-        assert_eq!(of(json!({"league": shown, "kind": shown})), []);
-        assert_eq!(of(json!({"league": {"enum": ["La Liga"]}, "year": text})), []);
-    }
-
-    #[test]
-    fn a_boolean_of_which_was_spoken_is_true() {
-        let hints_for = |key: &str, text: &str| {
-            let parameters = json!({"properties": {key: {"type": "boolean"}}});
-            let tools = vec![ToolSpec::new("turtles", "").with_parameters(parameters)];
-            let messages = vec![Message::user(text)];
-            of(&Request { tools, messages, ..Request::default() }).get("turtles", key).to_vec()
-        };
-        let hints = |key: &str| hints_for(key, "The population and species of turtles, with details");
-        for text in ["All turtles without their species", "Turtles. Don't list species"] {
-            assert_eq!(hints_for("species", text), [], "{text}");
-        }
-        for key in ["species", "include_species", "returnPopulationSpecies"] {
-            assert_eq!(hints(key), [Hint::Affirmed], "{key}");
-        }
-        for key in ["habitat", "species_habitat", "include", "detailed", "is"] {
-            assert_eq!(hints(key), [], "{key}");
-        }
-    }
-
-    #[test]
-    fn what_a_tool_is_called_is_no_value() {
-        let parameters = json!({"properties": {"genre": {"type": "string"}, "size": {"enum": ["a"]}}});
-        let tools = vec![ToolSpec::new("get_concertsInHotels", "").with_parameters(parameters)];
-        let messages = vec![Message::user("Get a jazz concert in Hotel Paris")];
-        let hints = of(&Request { tools, messages, ..Request::default() });
-        assert_eq!(hints.get("get_concertsInHotels", "genre"), [Hint::NoTool(vec!["concert".to_owned()])]);
-        assert!(hints.get("get_concertsInHotels", "size").is_empty());
     }
 
     #[test]

@@ -2,42 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::asked::Asked;
-
-/// Numbers that are said in English without a digit.
-const NUMBERS: [(&str, f64); 31] = [
-    ("a", 1.0),
-    ("an", 1.0),
-    ("one", 1.0),
-    ("once", 1.0),
-    ("single", 1.0),
-    ("half", 0.5),
-    ("quarter", 0.25),
-    ("two", 2.0),
-    ("both", 2.0),
-    ("couple", 2.0),
-    ("double", 2.0),
-    ("pair", 2.0),
-    ("twice", 2.0),
-    ("three", 3.0),
-    ("four", 4.0),
-    ("five", 5.0),
-    ("six", 6.0),
-    ("seven", 7.0),
-    ("eight", 8.0),
-    ("nine", 9.0),
-    ("ten", 10.0),
-    ("decade", 10.0),
-    ("eleven", 11.0),
-    ("twelve", 12.0),
-    ("dozen", 12.0),
-    ("fifteen", 15.0),
-    ("twenty", 20.0),
-    ("thirty", 30.0),
-    ("fifty", 50.0),
-    ("hundred", 100.0),
-    ("thousand", 1000.0),
-];
+use super::{asked::Asked, english::NUMBERS};
 
 /// True where all `arguments` of a call of `tool` that have to be there, but for choices from an enum and booleans, have
 /// something of what was said: numbers are among those of the message, and texts have a word that begins like one of it.
@@ -64,8 +29,10 @@ fn all_that_can<'a>(values: impl Iterator<Item = &'a Value>, asked: &Asked) -> O
 }
 
 fn is_number_said(number: f64, asked: &Asked) -> bool {
-    let in_words = NUMBERS.iter().filter(|(_, value)| (value - number.abs()).abs() < f64::EPSILON);
-    asked.amounts.are(number) || in_words.map(|(word, _)| word).any(|word| asked.said.mentions(word))
+    let is_it = |value: f64| (value - number.abs()).abs() < f64::EPSILON;
+    let in_words = NUMBERS.iter().filter(|(_, value)| value.is_some_and(is_it)).map(|(word, _)| *word);
+    let articles = ["a", "an"].into_iter().filter(|_| is_it(1.0));
+    asked.amounts.are(number) || in_words.chain(articles).any(|word| asked.said.mentions(word))
 }
 
 #[cfg(test)]
