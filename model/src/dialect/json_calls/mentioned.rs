@@ -78,7 +78,8 @@ impl Said {
         words(value).split_whitespace().filter(is_new).any(|word| self.has_form(word))
     }
 
-    fn has_form(&self, word: &str) -> bool {
+    /// True where a form of `word`, in lower case, was said.
+    pub(super) fn has_form(&self, word: &str) -> bool {
         self.0.split_whitespace().any(|said| are_forms_of_one(word, said))
     }
 
