@@ -104,10 +104,10 @@ impl Call {
                 continue;
             }
             // Two words next to each other are one thing: `divorce law`.
-            if let (Some(value), Some(Value::String(before))) = (value.as_str(), others.get(key)) {
-                if asked.spans.follows(before, value) || asked.spans.follows(value, before) {
-                    continue;
-                }
+            if let (Some(value), Some(Value::String(before))) = (value.as_str(), others.get(key))
+                && (asked.spans.follows(before, value) || asked.spans.follows(value, before))
+            {
+                continue;
             }
             let before = others.get(key).map(Value::to_string).unwrap_or_default();
             if asked.said.has_new(&value.to_string(), &before) {
