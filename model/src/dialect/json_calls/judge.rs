@@ -3,8 +3,6 @@
 
 use std::sync::Arc;
 
-use serde_json::{Map, Value};
-
 use super::{
     arguments::Arguments,
     asked::Asked,
@@ -60,15 +58,10 @@ impl Least {
             Spoken::Much => SPOKEN,
         };
         // In another language than that of the descriptions values may be translated.
-        let is_made_up = asked.support.is_readable() && arguments(text).is_some_and(|own| !are_said(tool, &own, asked));
+        let is_made_up =
+            asked.support.is_readable() && reading::arguments(text).is_some_and(|own| !are_said(tool, &own, asked));
         if is_made_up { made_up } else { said }
     }
-}
-
-/// The arguments of a call; `None` where it is not whole.
-fn arguments(call: &str) -> Option<Map<String, Value>> {
-    let call = reading::calls(&serde_json::from_str(call).ok()?)?.into_iter().next()?;
-    call.arguments.ok()?.as_object().cloned()
 }
 
 /// Judges by the values of the first call that it hears.

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::{
     asked::Asked,
-    reading::is_argument_key,
+    reading,
     scanner::{Event, Scanner},
 };
 use crate::{
@@ -78,16 +78,7 @@ impl Call {
 
     /// Takes the arguments out of what is written, if that with `rest` is a whole call.
     fn read(&mut self, rest: &str) {
-        self.arguments = match serde_json::from_str(&format!("{}{rest}", self.text)) {
-            Ok(Value::Object(mut call)) => {
-                let key = call.keys().find(|key| is_argument_key(key)).cloned();
-                match key.and_then(|key| call.remove(&key)) {
-                    Some(Value::Object(arguments)) => Some(arguments),
-                    _ => Some(Map::new()),
-                }
-            }
-            _ => None,
-        };
+        self.arguments = reading::arguments(&format!("{}{rest}", self.text));
     }
 
     /// What speaks for this call beside one of the same tool; `None` where more of it could.

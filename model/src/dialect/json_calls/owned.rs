@@ -64,7 +64,7 @@ impl<'a> Owned<'a> {
         for (key, schema) in tool.parameters.get("properties").and_then(Value::as_object).into_iter().flatten() {
             words.extend(own(key, schema, &heard.words).into_iter().map(|word| (key.as_str(), word)));
             let is_boolean = schema.get("type").is_some_and(|kind| kind == "boolean");
-            if is_boolean && !heard.denies && is_spoken_of(key, support.words_for(&tool.name)) {
+            if is_boolean && !heard.denies && is_all_said(key, support.words_for(&tool.name)) {
                 affirmed.push(key.as_str());
             }
         }
@@ -109,7 +109,7 @@ fn own(key: &str, schema: &Value, said: &BTreeSet<String>) -> Vec<String> {
 }
 
 /// True where all words in a parameter's name were said, those apart that only say that it is a boolean.
-fn is_spoken_of<'a>(key: &str, said: impl Iterator<Item = &'a String>) -> bool {
+fn is_all_said<'a>(key: &str, said: impl Iterator<Item = &'a String>) -> bool {
     let own: Vec<String> = support::words(key).into_iter().filter(|word| !MARKS.contains(&word.as_str())).collect();
     let said: Vec<&String> = said.collect();
     !own.is_empty() && own.iter().all(|own| said.iter().any(|word| are_forms_of_one(own, word)))

@@ -69,6 +69,9 @@ struct Behind {
     scanner: Box<Scanner>,
     rounds: Rounds,
     argument: Argument,
+    /// Which hints of the value that is being written may speak against what follows, by their place. Found out once, as they
+    /// are then asked of every token that may come.
+    minding: Vec<usize>,
 }
 
 impl Prior {
@@ -100,7 +103,7 @@ impl Prior {
                         Place::Beginning(scanner, written)
                     } else {
                         let (rounds, argument) = (Rounds::default(), Argument::default());
-                        Place::Behind(Box::new(Behind { scanner, rounds, argument }))
+                        Place::Behind(Box::new(Behind { scanner, rounds, argument, minding: Vec::new() }))
                     }
                 }
             },
@@ -138,6 +141,17 @@ impl Prior {
         match (&behind.scanner.name, behind.argument.value()) {
             (Some(tool), Some((key, written))) => (self.asked.hints.get(tool, key), written),
             _ => (&[], ""),
+        }
+    }
+
+    /// Finds out which hints mind what follows.
+    fn mind(&mut self) {
+        let Place::Behind(behind) = &self.place else { return };
+        let (hints, written) = self.hints(behind);
+        let minds = |(place, hint): (usize, &Hint)| hint.minds(written, &self.asked).then_some(place);
+        let minding = hints.iter().enumerate().filter_map(minds).collect();
+        if let Place::Behind(behind) = &mut self.place {
+            behind.minding = minding;
         }
     }
 
@@ -190,6 +204,7 @@ impl dialect::Prior for Prior {
         for c in self.characters.push(text).chars() {
             self.push(c);
         }
+        self.mind();
     }
 
     fn minds(&self) -> bool {
@@ -202,8 +217,7 @@ impl dialect::Prior for Prior {
             }
             Place::Behind(behind) => {
                 let number = behind.rounds.number();
-                let (hints, written) = self.hints(behind);
-                hints.iter().any(|hint| hint.minds(written, &self.asked))
+                !behind.minding.is_empty()
                     || behind.rounds.goes_round()
                     || self.asked.amounts.has(number)
                     || self.lacks_zeros(number)
@@ -219,8 +233,8 @@ impl dialect::Prior for Prior {
             Place::Behind(behind) if behind.rounds.goes_on(text) => return ROUND,
             Place::Behind(behind) => {
                 let (hints, written) = self.hints(behind);
-                let hints = hints.iter().filter(|hint| hint.minds(written, &self.asked));
-                let hints: f32 = hints.map(|hint| hint.lean(written, text, &self.asked)).sum();
+                let minding = behind.minding.iter().filter_map(|place| hints.get(*place));
+                let hints: f32 = minding.map(|hint| hint.lean(written, text, &self.asked)).sum();
                 return hints + self.of_number(behind.rounds.number(), text);
             }
         };

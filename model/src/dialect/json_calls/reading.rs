@@ -47,6 +47,14 @@ pub(crate) fn calls(value: &Value) -> Option<Vec<JsonCall>> {
     }
 }
 
+/// The arguments of the one call that `text` is; `None` where it is none or not whole, or where its arguments are no object.
+pub(super) fn arguments(text: &str) -> Option<Map<String, Value>> {
+    match calls(&serde_json::from_str(text).ok()?)?.into_iter().next()?.arguments.ok()? {
+        Value::Object(arguments) => Some(arguments),
+        _ => None,
+    }
+}
+
 fn one(map: &Map<String, Value>) -> Option<JsonCall> {
     for key in ["function", "tool_call"] {
         match map.get(key) {
