@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use futures::stream::{BoxStream, StreamExt};
 use glassbox_model::{Delta, DeltaStream, FinishReason, TokenLogprob};
+use serde_json::json;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -42,16 +43,18 @@ impl Drop for Deadline {
     }
 }
 
-/// The pieces of a reply, whose generation `cancellation` cancels. The last one is an end or an error.
+/// The pieces of a reply to which the tools `offered` may be called, and whose generation `cancellation` cancels. The last one is
+/// an end or an error.
 pub(crate) fn pieces(
     shared: &Arc<Shared>,
     cancellation: CancellationToken,
+    offered: Vec<String>,
     deltas: DeltaStream,
 ) -> BoxStream<'static, Result<Piece, ApiError>> {
     let limit = shared.time_limit;
     let deadline = Deadline::new(limit, cancellation);
     let mut running = Running::new(Arc::clone(shared));
-    let mut seen = Seen::default();
+    let mut seen = Seen { offered, called: false, logprobs: Vec::new() };
     deltas
         .filter_map(move |delta| {
             // It goes when the stream goes.
@@ -95,8 +98,9 @@ fn ended(reason: &str) -> End {
 }
 
 /// What was seen of a reply.
-#[derive(Default)]
 struct Seen {
+    /// The names of the tools that may be called.
+    offered: Vec<String>,
     called: bool,
     /// Of the tokens of the text that comes next.
     logprobs: Vec<TokenLogprob>,
@@ -115,14 +119,15 @@ impl Seen {
                 self.logprobs.clear();
                 Piece::Reasoning(text)
             }
-            Delta::CallReady { call } => {
+            Delta::CallReady { call } if self.offered.contains(&call.name) => {
                 self.called = true;
                 // Unique over all requests, as clients keep calls of several replies together.
                 let id = format!("call_{}", Uuid::new_v4().simple());
                 let function = FunctionCall { name: call.name, arguments: call.arguments.to_string() };
                 Piece::Call(ToolCallEntry { id, kind: "function".to_owned(), function })
             }
-            // There is no call to make of it, and nothing of a reply is lost.
+            // There is no call to make of these, and nothing of a reply is lost.
+            Delta::CallReady { call } => self.text(json!({"name": call.name, "arguments": call.arguments}).to_string()),
             Delta::Malformed { raw, .. } => self.text(raw),
             Delta::CodeReady { source, .. } => self.text(source),
             Delta::Finished { reason, usage, .. } => Piece::End {

@@ -198,6 +198,21 @@ async fn a_call_that_cannot_be_read_is_text_and_not_lost() {
 }
 
 #[tokio::test]
+async fn a_call_of_a_tool_that_is_not_offered_is_text_and_not_lost() {
+    let script = || Reply::text("So:").and_call("forecast", json!({ "city": "Rome" }));
+    let server = start(vec![script(), script().and_call("weather", json!({ "city": "Oslo" }))]).await;
+    for (count, reason) in [(0, "stop"), (1, "tool_calls")] {
+        let reply: Value = server.post(&ask(json!({ "tools": weather() }))).await.json().await.unwrap();
+        let choice = &reply["choices"][0];
+        let content = choice["message"]["content"].as_str().unwrap();
+        let call: Value = serde_json::from_str(content.strip_prefix("So:").unwrap()).unwrap();
+        assert_eq!(call, json!({ "name": "forecast", "arguments": { "city": "Rome" } }));
+        assert_eq!(choice["message"]["tool_calls"].as_array().map_or(0, Vec::len), count);
+        assert_eq!(choice["finish_reason"], reason);
+    }
+}
+
+#[tokio::test]
 async fn settings_reach_the_model() {
     let server = start(vec![Reply::text("x")]).await;
     let settings = json!({ "temperature": 0.5, "top_p": 0.9, "top_k": 7, "min_p": 0.1, "seed": 42, "stop": "END",

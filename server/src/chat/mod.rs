@@ -74,7 +74,8 @@ fn written(shared: &Arc<Shared>, request: glassbox_model::Request, replies: usiz
         request.cancellation = CancellationToken::new();
         let cancellation = request.cancellation.clone();
         let index = number as usize;
-        pieces(&shared, cancellation, shared.model.stream(request)).map(move |piece| (index, piece))
+        let offered = request.tools.iter().map(|tool| tool.name.clone()).collect();
+        pieces(&shared, cancellation, offered, shared.model.stream(request)).map(move |piece| (index, piece))
     });
     stream::iter(replies).flatten_unordered(AT_ONCE).boxed()
 }

@@ -64,7 +64,7 @@ fn written(shared: &Arc<Shared>, asked: Asked) -> BoxStream<'static, Indexed> {
             Some(model) => model.complete(request),
             None => stream::empty().boxed(),
         };
-        let pieces = pieces(&shared, cancellation, deltas);
+        let pieces = pieces(&shared, cancellation, Vec::new(), deltas);
         pieces.map(move |piece| (index, piece.map_err(|error| error.about("messages", "prompt"))))
     });
     stream::iter(texts).flatten_unordered(AT_ONCE).boxed()
