@@ -223,7 +223,8 @@ impl Bench {
         tell("first token of turn 2, ms | llama-server", &mut found);
     }
 
-    /// Sessions that write at once: tokens a second of all of them together.
+    /// Sessions that write at once: tokens a second of all of them together. A reply that ends before the others would leave the
+    /// rest a smaller batch, and the sides end theirs in different places, so all are long.
     async fn together(&self, sessions: usize) {
         let mut found = [Vec::new(), Vec::new()];
         let context = 1024 * sessions;
@@ -232,12 +233,15 @@ impl Bench {
             for (server, found) in servers.iter().zip(&mut found) {
                 let begun = Instant::now();
                 let asked = (0..sessions).map(|session| {
-                    let question = format!("Tell a long story about the number {}.", round * 100 + session);
+                    let number = round * 100 + session;
+                    let question = format!("Write an essay of a thousand words about the number {number}.");
                     self.ask(server, json!([user(&question)]), json!({"max_tokens": WRITTEN}))
                 });
-                let tokens: u64 = join_all(asked).await.iter().map(|timed| timed.tokens).sum();
-                if round > 0 {
-                    found.push(tokens as f64 / begun.elapsed().as_secs_f64());
+                let replies = join_all(asked).await;
+                let elapsed = begun.elapsed();
+                let whole = u64::from(WRITTEN);
+                if round > 0 && replies.iter().all(|timed| timed.tokens == whole) {
+                    found.push((sessions as u64 * whole) as f64 / elapsed.as_secs_f64());
                 }
             }
         }

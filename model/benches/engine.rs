@@ -27,7 +27,7 @@ use std::{
 use futures::StreamExt;
 use glassbox_bench::{begin, median, ms, only_asked, rounds, row, subject, threads};
 use glassbox_model::{
-    Request, Vocab,
+    Request, Sampling, Vocab,
     catalog::{Silent, resolve},
     dialect::{self, Grammar},
     engine::{Engine, EngineEvent, EngineOptions, GenerateRequest},
@@ -166,6 +166,7 @@ fn engine_alone(file: &Path, rounds: usize) {
     let question = vocab.tokenize("\nAnd what would you say to that, in one word? Answer:");
     let (mut kept, mut fresh) = (Vec::new(), Vec::new());
     let (mut held, mut free, mut text) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut drawn, mut drawn_free) = (Vec::new(), Vec::new());
     let call = Grammar { lark: CALL.to_owned() };
     let any = offered(&*vocab, &engine);
     for round in 0..=rounds {
@@ -188,7 +189,14 @@ fn engine_alone(file: &Path, rounds: usize) {
         let constrained = run(&engine, &short, Some(&call));
         let unconstrained = run(&engine, &short, None);
         let plain = run(&engine, &short, Some(&any));
+        // A model's usual settings: where candidates are cut off by their rank, each choice needs a mask.
+        let sampling = Sampling { temperature: 0.7, top_p: 0.8, seed: Some(round as u32), ..Sampling::default() };
+        let of_text =
+            vocab.tokenize("A long letter to an old friend about the garden, the weather and the neighbours:\n");
+        let [with_tools, without_tools] = [Some(&any), None].map(|grammar| draw(&engine, &of_text, grammar, &sampling));
         if round > 0 {
+            drawn.push(with_tools.decode_speed());
+            drawn_free.push(without_tools.decode_speed());
             kept.push(ms(with.first_token));
             fresh.push(ms(without.first_token));
             held.push(constrained.decode_speed());
@@ -200,6 +208,7 @@ fn engine_alone(file: &Path, rounds: usize) {
     let free = median(&mut free);
     row("decode under a call's grammar, tokens/s | free", median(&mut held), free);
     row("decode of text, tools offered, tokens/s | free", median(&mut text), free);
+    row("the same, drawn with top_p, tokens/s | free", median(&mut drawn), median(&mut drawn_free));
 }
 
 /// What the grammar of a hundred tools costs the first token: one that the engine has compiled before, and one that it has to
@@ -322,11 +331,17 @@ struct Speeds {
     decode: Vec<f64>,
 }
 
-/// The engine, timed from outside.
+/// The engine, timed from outside; the likeliest tokens.
 fn run(engine: &Engine, prompt: &[u32], constraint: Option<&Grammar>) -> Run {
+    draw(engine, prompt, constraint, &Sampling::default())
+}
+
+/// The same with tokens chosen as `sampling` says.
+fn draw(engine: &Engine, prompt: &[u32], constraint: Option<&Grammar>, sampling: &Sampling) -> Run {
     let started = Instant::now();
     let mut stream = engine.generate(GenerateRequest {
         prompt: prompt.to_vec(),
+        sampling: sampling.clone(),
         max_tokens: Some(WRITTEN),
         constraint: constraint.cloned(),
         ..GenerateRequest::default()

@@ -327,6 +327,26 @@ async fn a_grammar_is_followed() {
     }
 }
 
+/// Their masks are computed while one batch decodes for all of them.
+#[tokio::test]
+async fn generations_at_once_follow_their_own_grammars() {
+    let engine = engine::engine(options()).await;
+    let vocab = engine.vocab();
+    let kinds: [fn(char) -> bool; 3] = [|c| c.is_ascii_digit(), |c| c.is_ascii_lowercase(), |c| c.is_ascii_uppercase()];
+    let replies = ["[0-9]{40}", "[a-z]{40}", "[A-Z]{40}"].map(|class| {
+        let sampling = Sampling { temperature: 1.0, top_p: 0.9, seed: Some(5), ..Sampling::default() };
+        let constraint = lark(&format!("start: /{class}/"));
+        let prompt = chat(&*vocab, SYSTEM, "Write what you like.");
+        collect(engine.generate(GenerateRequest { sampling, constraint, ..request(prompt, 100) }))
+    });
+    for (reply, kind) in futures::future::join_all(replies).await.into_iter().zip(kinds) {
+        let reply = reply.unwrap();
+        let text = reply.text(&*vocab);
+        assert!(text.len() == 40 && text.chars().all(kind), "{text}");
+        assert_eq!(reply.reason, FinishReason::Stop, "{text}");
+    }
+}
+
 #[tokio::test]
 async fn a_grammar_may_leave_text_free() {
     let engine = engine::engine(options()).await;

@@ -33,7 +33,7 @@ impl Constraints {
         // Deep: a shared lexer would grow with every generation until llguidance's limit on its states.
         let matcher = entry.1.deep_clone();
         compiled.push(entry);
-        Some(Constraint { matcher })
+        Some(Constraint::new(matcher))
     }
 
     /// Compiles `grammar`; takes milliseconds, the first time half a second.
@@ -59,16 +59,22 @@ impl Constraints {
             compiled.remove(0);
         }
         compiled.push((grammar.clone(), matcher.deep_clone()));
-        Ok(Constraint { matcher })
+        Ok(Constraint::new(matcher))
     }
 }
 
 /// Where one generation stands in its grammar.
 pub(crate) struct Constraint {
     matcher: Matcher,
+    /// What may come next, once that was asked.
+    mask: Option<SimpleVob>,
 }
 
 impl Constraint {
+    fn new(matcher: Matcher) -> Self {
+        Self { matcher, mask: None }
+    }
+
     /// True where `token`, which is not a stop token, may come next.
     pub(crate) fn allows(&mut self, token: u32) -> Result<bool, ModelError> {
         self.matcher.validate_tokens(&[token]).map(|valid| valid > 0).map_err(|error| grammar_error(&error))
@@ -86,16 +92,22 @@ impl Constraint {
 
     /// Takes note that `token` was written.
     pub(crate) fn accept(&mut self, token: u32) -> Result<(), ModelError> {
+        self.mask = None;
         self.matcher.consume_token(token).map_err(|error| grammar_error(&error))
     }
 
     /// Forgets that the last `tokens` were written.
     pub(crate) fn take_back(&mut self, tokens: usize) -> Result<(), ModelError> {
+        self.mask = None;
         self.matcher.rollback(tokens).map_err(|error| grammar_error(&error))
     }
 
-    /// The tokens that may come next, `stops` among them exactly where the reply may stop.
+    /// The tokens that may come next, `stops` among them exactly where the reply may stop; `stops` are always the same. It is
+    /// kept until a token is written.
     pub(crate) fn mask(&mut self, stops: &[u32]) -> Result<SimpleVob, ModelError> {
+        if let Some(mask) = &self.mask {
+            return Ok(mask.clone());
+        }
         let mut mask = self.matcher.compute_mask().map_err(|error| grammar_error(&error))?;
         let accepting = self.accepting()?;
         for &stop in stops {
@@ -103,6 +115,7 @@ impl Constraint {
                 mask.set(stop as usize, accepting);
             }
         }
+        self.mask = Some(mask.clone());
         Ok(mask)
     }
 

@@ -88,6 +88,34 @@ async fn a_compiled_grammar_is_kept_and_starts_anew() {
     assert!(constraints.at_hand(&grammar(1)).is_none());
 }
 
+/// A mask that was computed ahead is kept for the choice; it must be of no other place.
+#[tokio::test]
+async fn a_mask_is_kept_until_the_reply_goes_on_or_back() {
+    let file = resolve("smollm2-135m", &Silent).await.unwrap();
+    let engine = Engine::load(file, &EngineOptions { context: Some(64), ..EngineOptions::default() }, |_| {}).unwrap();
+    let vocab = engine.vocab();
+    let stops = vocab.end_of_generation();
+    let constraints = Constraints::new(Arc::clone(&vocab));
+    let mut constraint = constraints.compile(&Grammar { lark: "start: /[ab][0-9]/ (\"x\" | \"y\")?".into() }).unwrap();
+    let one = |text: &str| vocab.tokenize(text)[0];
+    let (letter, digit, last) = (one("a"), one("7"), one("x"));
+    let mut seen = Vec::new();
+    for written in [letter, digit, last] {
+        let mask = constraint.mask(&stops).unwrap();
+        assert!(constraint.mask(&stops).unwrap() == mask, "the same place");
+        assert_eq!(
+            [letter, digit, last, stops[0]].map(|id| mask.is_allowed(id)),
+            [written == letter, written == digit, written == last, written == last],
+        );
+        seen.push(mask);
+        constraint.accept(written).unwrap();
+    }
+    for (back, mask) in seen.iter().enumerate().rev() {
+        constraint.take_back(1).unwrap();
+        assert!(constraint.mask(&stops).unwrap() == *mask, "back at {back}");
+    }
+}
+
 /// The lexer and the parser may take only so many steps for a mask; a vocabulary of bytes would not show that.
 #[tokio::test]
 async fn every_mask_of_a_reply_beside_an_interpreter_can_be_computed() {

@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use toktrie::SimpleVob;
-
-use super::vocab::LlamaVocab;
+use super::{softmax::largest, vocab::LlamaVocab};
 use crate::{
     Vocab,
     dialect::{Maker, Prior},
@@ -34,11 +32,10 @@ impl Leaning {
         self.prior.minds()
     }
 
-    /// The logits with what the prior says.
-    pub(crate) fn apply(&self, logits: &[f32], mask: &SimpleVob) -> Vec<f32> {
-        let allowed = |(id, logit): &(u32, f32)| !logit.is_nan() && mask.is_allowed(*id);
-        let all = || (0u32..).zip(logits.iter().copied()).filter(allowed);
-        let largest = all().map(|(_, logit)| logit).fold(f32::NEG_INFINITY, f32::max);
+    /// The logits with what the prior says. One that is negative infinity stays so.
+    pub(crate) fn apply(&self, logits: &[f32]) -> Vec<f32> {
+        let all = || (0u32..).zip(logits.iter().copied());
+        let largest = largest(logits);
         let mut out = logits.to_vec();
         let mut best = f32::NEG_INFINITY;
         let mut lean = |above: f32, to: f32, best: &mut f32| {

@@ -1,8 +1,9 @@
 //! How likely tokens are.
 
-use toktrie::SimpleVob;
-
-use super::sampler::{Candidate, descending};
+use super::{
+    sampler::{Candidate, descending},
+    softmax::{largest, sum},
+};
 
 /// How likely a token was, by the logits alone.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,8 +17,8 @@ pub(crate) struct Logprobs {
 /// The probability of `token` after `logits`, and of the `most` likeliest tokens. Logits that are no number count as
 /// impossible.
 pub(crate) fn logprobs(logits: &[f32], token: u32, most: usize) -> Logprobs {
-    let largest = logits.iter().copied().filter(|logit| !logit.is_nan()).fold(f32::NEG_INFINITY, f32::max);
-    let sum: f64 = logits.iter().filter(|logit| !logit.is_nan()).map(|logit| f64::from(logit - largest).exp()).sum();
+    let largest = largest(logits);
+    let sum = sum(logits, largest);
     let logprob = |logit: f32| (f64::from(logit - largest) - sum.ln()) as f32;
     let chosen = logits.get(token as usize).copied().filter(|logit| !logit.is_nan()).unwrap_or(f32::NEG_INFINITY);
     let mut candidates: Vec<Candidate> = Vec::new();
@@ -33,20 +34,9 @@ pub(crate) fn logprobs(logits: &[f32], token: u32, most: usize) -> Logprobs {
     Logprobs { chosen: logprob(chosen), top: candidates.into_iter().map(|c| (c.id, logprob(c.logit))).collect() }
 }
 
-/// A token this much less likely than the likeliest adds nothing to a sum in which that counts 1: a logarithm.
-const NOTHING: f32 = -20.0;
-
-/// The logarithm of the probability of the likeliest token, of those that `mask` allows.
-pub(crate) fn surest(logits: &[f32], mask: Option<&SimpleVob>) -> f64 {
-    let allowed = || {
-        let all = (0u32..).zip(logits.iter().copied());
-        all.filter(|(id, logit)| !logit.is_nan() && mask.is_none_or(|mask| mask.is_allowed(*id)))
-            .map(|(_, logit)| logit)
-    };
-    let largest = allowed().fold(f32::NEG_INFINITY, f32::max);
-    // A vocabulary has a hundred thousand tokens and more, and this is asked for each that is written.
-    let near = allowed().map(|logit| logit - largest).filter(|less| *less > NOTHING);
-    -near.map(|less| f64::from(less.exp())).sum::<f64>().ln()
+/// The logarithm of the probability of the likeliest token.
+pub(crate) fn surest(logits: &[f32]) -> f64 {
+    -sum(logits, largest(logits)).ln()
 }
 
 #[cfg(test)]
@@ -54,16 +44,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_surest_is_a_share_of_what_is_allowed() {
+    fn the_surest_is_a_share_of_all() {
         let logits = [1.0, 1.0 + 2.0f32.ln(), f32::NAN, f32::NEG_INFINITY, 1.0, -90.0];
-        assert!((surest(&logits, None) - 0.5f64.ln()).abs() < 1e-6);
-        let mut mask = SimpleVob::alloc(6);
-        mask.allow_token(0);
-        mask.allow_token(2);
-        mask.allow_token(4);
-        assert!((surest(&logits, Some(&mask)) - 0.5f64.ln()).abs() < 1e-6);
-        mask.disallow_token(4);
-        assert_eq!(surest(&logits, Some(&mask)), 0.0);
+        assert!((surest(&logits) - 0.5f64.ln()).abs() < 1e-6);
+        assert_eq!(surest(&[1.0, f32::NEG_INFINITY]), 0.0);
     }
 
     #[test]

@@ -16,6 +16,7 @@
 pub mod gguf;
 
 mod adapters;
+mod ahead;
 mod constraint;
 mod ffi;
 mod fingerprint;
@@ -34,6 +35,7 @@ mod sampler;
 mod saved;
 mod scheduler;
 mod session;
+mod softmax;
 mod tokens;
 mod vocab;
 mod watch;

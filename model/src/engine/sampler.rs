@@ -8,14 +8,18 @@ use std::{
     hash::{BuildHasher, Hasher},
 };
 
-use toktrie::SimpleVob;
-
+use super::softmax::{largest, sum, weights};
 use crate::{ModelError, Sampling};
 
 /// The repetition penalty looks at so many tokens.
 const PENALTY_WINDOW: usize = 64;
-/// `top_p` sorts so many candidates at first, and more only where their share is too small.
-const SORTED_FIRST: usize = 256;
+/// The likeliest candidates are sought among those that are less likely than the first by this much at most, as a logarithm,
+/// and by twice as much each time where those are too few.
+const NEAR: f32 = 3.0;
+/// Where so much is not enough, all are sorted.
+const FAR: f32 = 50.0;
+/// So many weights are added up at a time.
+const BLOCK: usize = 64;
 
 /// Chooses tokens for one generation.
 pub(crate) struct Sampler {
@@ -29,7 +33,8 @@ pub(crate) struct Sampler {
     counted: usize,
     /// Logits under bias and penalties; reused.
     penalised: Vec<f32>,
-    candidates: Vec<Candidate>,
+    /// Reused.
+    weights: Vec<f32>,
 }
 
 /// A token that may be chosen.
@@ -55,7 +60,7 @@ impl Sampler {
             counts: HashMap::new(),
             counted: prompt,
             penalised: Vec::new(),
-            candidates: Vec::new(),
+            weights: Vec::new(),
         })
     }
 
@@ -71,17 +76,17 @@ impl Sampler {
         s.temperature == 0.0 || (s.top_k == 0 && s.top_p >= 1.0 && s.min_p == 0.0)
     }
 
-    /// Chooses among `logits`, only what `mask` allows. `history`: prompt and reply so far. `None` where nothing is
-    /// allowed, or no logit is a number.
-    pub(crate) fn choose(&mut self, logits: &[f32], history: &[u32], mask: Option<&SimpleVob>) -> Option<u32> {
+    /// Chooses among `logits`; one that is negative infinity is not chosen. `history`: prompt and reply so far. `None` where
+    /// no logit is a finite number.
+    pub(crate) fn choose(&mut self, logits: &[f32], history: &[u32]) -> Option<u32> {
         if self.leaves_logits() {
-            return self.pick(logits, mask);
+            return self.pick(logits);
         }
         let mut penalised = std::mem::take(&mut self.penalised);
         penalised.clear();
         penalised.extend_from_slice(logits);
         self.penalise(&mut penalised, history);
-        let choice = self.pick(&penalised, mask);
+        let choice = self.pick(&penalised);
         self.penalised = penalised;
         choice
     }
@@ -135,44 +140,48 @@ impl Sampler {
         }
     }
 
-    fn pick(&mut self, logits: &[f32], mask: Option<&SimpleVob>) -> Option<u32> {
+    fn pick(&mut self, logits: &[f32]) -> Option<u32> {
+        let top = largest(logits);
+        if !top.is_finite() {
+            return None;
+        }
         if self.settings.temperature == 0.0 {
-            return match mask {
-                None => likeliest(logits),
-                Some(mask) => allowed(logits, mask).fold(None, keep_larger).map(|c| c.id),
-            };
+            return logits.iter().position(|&logit| logit == top).and_then(|at| u32::try_from(at).ok());
         }
-        let mut candidates = std::mem::take(&mut self.candidates);
-        candidates.clear();
-        match mask {
-            None => candidates.extend((0u32..).zip(logits).map(|(id, &logit)| Candidate { id, logit })),
-            Some(mask) => candidates.extend(allowed(logits, mask)),
+        match self.cut(logits, top) {
+            Some(candidates) => self.draw(&candidates, top),
+            None => self.draw_from_all(logits, top),
         }
-        candidates.retain(|c| c.logit.is_finite());
-        self.filter(&mut candidates);
-        let choice = self.draw(&candidates);
-        self.candidates = candidates;
-        choice
     }
 
-    /// Leaves the candidates that `top_k`, `top_p` and `min_p` let through.
-    fn filter(&self, candidates: &mut Vec<Candidate>) {
+    /// The candidates that `top_k`, `top_p` and `min_p` let through; `None` where none of them is on.
+    fn cut(&self, logits: &[f32], top: f32) -> Option<Vec<Candidate>> {
+        let Sampling { top_p, min_p, .. } = self.settings;
         let top_k = self.settings.top_k as usize;
-        if top_k > 0 && top_k < candidates.len() {
-            candidates.select_nth_unstable_by(top_k.saturating_sub(1), descending);
-            candidates.truncate(top_k);
+        let least = top + min_p.ln();
+        let mut candidates = if top_k > 0 {
+            let mut candidates = head(logits, top, |candidates| (candidates.len() >= top_k).then_some(top_k));
+            if top_p < 1.0 {
+                let all: f64 = candidates.iter().map(|candidate| weight(candidate, top)).sum();
+                let kept = reaching(&candidates, top, all * f64::from(top_p));
+                candidates.truncate(kept.unwrap_or(candidates.len()));
+            }
+            candidates
+        } else if top_p < 1.0 {
+            let enough = sum(logits, top) * f64::from(top_p);
+            head(logits, top, |candidates| reaching(candidates, top, enough))
+        } else if min_p > 0.0 {
+            above(logits, least)
+        } else {
+            return None;
+        };
+        if min_p > 0.0 {
+            candidates.retain(|candidate| candidate.logit >= least);
         }
-        if self.settings.top_p < 1.0 {
-            keep_top_p(candidates, self.settings.top_p);
-        }
-        if self.settings.min_p > 0.0 {
-            let least = largest(candidates) + self.settings.min_p.ln();
-            candidates.retain(|c| c.logit >= least);
-        }
+        Some(candidates)
     }
 
-    fn draw(&mut self, candidates: &[Candidate]) -> Option<u32> {
-        let top = largest(candidates);
+    fn draw(&mut self, candidates: &[Candidate], top: f32) -> Option<u32> {
         let weight = |c: &Candidate| f64::from((c.logit - top) / self.settings.temperature).exp();
         let total: f64 = candidates.iter().map(weight).sum();
         let mut rest = self.random.unit() * total;
@@ -184,6 +193,32 @@ impl Sampler {
         }
         // Rounding: nothing was left over, so the last one it is.
         candidates.last().map(|c| c.id)
+    }
+
+    /// The same for a whole vocabulary.
+    fn draw_from_all(&mut self, logits: &[f32], top: f32) -> Option<u32> {
+        weights(logits, top, self.settings.temperature, &mut self.weights);
+        let of_block = |block: &[f32]| block.iter().map(|&weight| f64::from(weight)).sum::<f64>();
+        let blocks: Vec<f64> = self.weights.chunks(BLOCK).map(of_block).collect();
+        let mut rest = self.random.unit() * blocks.iter().sum::<f64>();
+        let mut last = None;
+        for (at, (weights, sum)) in self.weights.chunks(BLOCK).zip(blocks).enumerate() {
+            if rest >= sum {
+                rest -= sum;
+            } else {
+                for (id, &weight) in weights.iter().enumerate().filter(|(_, weight)| **weight > 0.0) {
+                    rest -= f64::from(weight);
+                    last = Some(at.saturating_mul(BLOCK).saturating_add(id));
+                    if rest < 0.0 {
+                        break;
+                    }
+                }
+                break;
+            }
+        }
+        // Rounding: nothing was left over, so the likeliest it is.
+        let id = last.or_else(|| logits.iter().position(|&logit| logit == top));
+        id.and_then(|id| u32::try_from(id).ok())
     }
 }
 
@@ -207,69 +242,63 @@ fn validate(settings: &Sampling) -> Result<(), ModelError> {
     }
 }
 
-/// The id of the largest logit, the first of equals; numbers that are none are passed over.
-fn likeliest(logits: &[f32]) -> Option<u32> {
-    // Two passes: the first one has no index to carry, so the compiler makes vector code of it.
-    const LANES: usize = 16;
-    let mut lanes = [f32::NEG_INFINITY; LANES];
-    let (chunks, rest) = logits.as_chunks::<LANES>();
-    for chunk in chunks {
-        for (lane, &logit) in lanes.iter_mut().zip(chunk) {
-            *lane = if logit > *lane { logit } else { *lane };
-        }
-    }
-    let top = lanes.iter().chain(rest).fold(f32::NEG_INFINITY, |top, &logit| if logit > top { logit } else { top });
-    if top == f32::NEG_INFINITY {
-        return None;
-    }
-    logits.iter().position(|&logit| logit == top).and_then(|at| u32::try_from(at).ok())
-}
-
-fn allowed<'a>(logits: &'a [f32], mask: &'a SimpleVob) -> impl Iterator<Item = Candidate> + 'a {
-    mask.iter().filter_map(|id| logits.get(id as usize).map(|&logit| Candidate { id, logit }))
-}
-
-fn keep_larger(best: Option<Candidate>, next: Candidate) -> Option<Candidate> {
-    match best {
-        _ if next.logit.is_nan() || next.logit == f32::NEG_INFINITY => best,
-        Some(best) if best.logit >= next.logit => Some(best),
-        _ => Some(next),
-    }
-}
-
 /// The likeliest first, of equals the first in the vocabulary.
 pub(crate) fn descending(a: &Candidate, b: &Candidate) -> std::cmp::Ordering {
     b.logit.total_cmp(&a.logit).then(a.id.cmp(&b.id))
 }
 
-fn largest(candidates: &[Candidate]) -> f32 {
-    candidates.iter().fold(f32::NEG_INFINITY, |top, c| top.max(c.logit))
+fn weight(candidate: &Candidate, top: f32) -> f64 {
+    f64::from(candidate.logit - top).exp()
 }
 
-/// Leaves the likeliest candidates whose share of the probability first reaches `top_p`.
-fn keep_top_p(candidates: &mut Vec<Candidate>, top_p: f32) {
-    let top = largest(candidates);
-    let weight = |c: &Candidate| f64::from(c.logit - top).exp();
-    let enough = candidates.iter().map(weight).sum::<f64>() * f64::from(top_p);
-    let mut sorted = SORTED_FIRST;
-    loop {
-        let part = sorted.min(candidates.len());
-        if part < candidates.len() {
-            candidates.select_nth_unstable_by(part, descending);
-        }
-        let (head, _) = candidates.split_at_mut(part);
-        head.sort_unstable_by(descending);
-        let mut sum = 0.0;
-        let kept = head.iter().position(|c| {
-            sum += weight(c);
-            sum >= enough
-        });
-        match kept {
-            Some(last) => return candidates.truncate(last.saturating_add(1)),
-            None if part == candidates.len() => return,
-            None => sorted = sorted.saturating_mul(8),
+/// The candidates whose logit is at least `least`, in the order of the vocabulary.
+fn above(logits: &[f32], least: f32) -> Vec<Candidate> {
+    // Few are, so a look at many at once pays.
+    const LANES: usize = 16;
+    let mut found = Vec::new();
+    let mut add =
+        |first: usize, logits: &[f32]| {
+            let near = logits.iter().enumerate().filter(|(_, logit)| **logit >= least && logit.is_finite());
+            found.extend(near.filter_map(|(at, &logit)| {
+                Some(Candidate { id: u32::try_from(first.saturating_add(at)).ok()?, logit })
+            }));
+        };
+    let (chunks, rest) = logits.as_chunks::<LANES>();
+    for (at, chunk) in chunks.iter().enumerate() {
+        if chunk.iter().fold(false, |any, &logit| any | (logit >= least)) {
+            add(at.saturating_mul(LANES), chunk);
         }
     }
+    add(chunks.len().saturating_mul(LANES), rest);
+    found
+}
+
+/// The likeliest candidates, likeliest first: as many as `enough` says, which may ask for more of them.
+fn head(logits: &[f32], top: f32, enough: impl Fn(&[Candidate]) -> Option<usize>) -> Vec<Candidate> {
+    let mut near = NEAR;
+    loop {
+        let all = near > FAR;
+        let mut candidates = above(logits, if all { f32::NEG_INFINITY } else { top - near });
+        candidates.sort_unstable_by(descending);
+        match enough(&candidates) {
+            Some(kept) => {
+                candidates.truncate(kept);
+                return candidates;
+            }
+            None if all => return candidates,
+            None => near *= 2.0,
+        }
+    }
+}
+
+/// How many of the `sorted` candidates have `enough` weight together.
+fn reaching(sorted: &[Candidate], top: f32, enough: f64) -> Option<usize> {
+    let mut sum = 0.0;
+    let last = sorted.iter().position(|candidate| {
+        sum += weight(candidate, top);
+        sum >= enough
+    });
+    last.map(|last| last.saturating_add(1))
 }
 
 /// SplitMix64 (Steele, Lea and Flood, 2014): small, and the same everywhere and for ever.

@@ -18,6 +18,7 @@ use llama_cpp_2::{DecodeError, context::LlamaContext, llama_batch::LlamaBatch, t
 
 use super::{
     adapters::{Applied, Weights},
+    ahead::masks_ahead,
     gauges::Gauges,
     kv::{KvLedger, KvMemory},
     pace::Pace,
@@ -246,7 +247,10 @@ impl<'model> Scheduler<'model> {
         }
         let shares = self.fill(shares);
         self.watch.set(self.active.iter().map(|session| (&session.cancellation, &session.events)));
-        let result = self.context.decode(&mut self.batch);
+        let Self { context, batch, active, .. } = self;
+        let chooses = |at| shares.iter().any(|share| share.session == at && share.logits.is_some());
+        let choosing = active.iter_mut().enumerate().filter(|(at, _)| chooses(*at)).map(|(_, session)| session);
+        let result = masks_ahead(choosing, || context.decode(batch));
         self.watch.clear();
         match result {
             Ok(()) => {}

@@ -11,7 +11,6 @@ use std::{
 
 use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
-use toktrie::SimpleVob;
 
 use super::{
     adapters::Weights,
@@ -22,6 +21,7 @@ use super::{
     logprobs::{Logprobs, logprobs, surest},
     persistence::{Persisting, Retreat},
     sampler::Sampler,
+    softmax::masked,
 };
 use crate::{FinishReason, ModelError, Timings, Usage};
 
@@ -270,41 +270,40 @@ impl Session {
 
     /// The next token; `None` where the reply stops.
     fn choose(&mut self, logits: &[f32]) -> Result<Option<u32>, ModelError> {
+        let needs_mask = self.needs_mask();
         let Hold::Ready(constraint) = &mut self.hold else {
-            let token = self.sampler.choose(logits, &self.tokens, None).ok_or_else(no_token)?;
+            let token = self.sampler.choose(logits, &self.tokens).ok_or_else(no_token)?;
             return Ok(Some(token).filter(|token| self.stops.binary_search(token).is_err()));
         };
-        if let Some(leaning) = self.leaning.as_ref().filter(|leaning| leaning.minds()) {
-            let mask = constraint.mask(&self.stops)?;
-            let leant = leaning.apply(logits, &mask);
-            let token = self.sampler.choose(&leant, &self.tokens, Some(&mask)).ok_or_else(no_token)?;
-            if self.stops.binary_search(&token).is_ok() {
-                return Ok(None);
-            }
-            self.weigh(logits, Some(&mask));
-            return self.another_call(token, logits).map(Some);
-        }
         // Most free choices are allowed, and to ask for one token is far cheaper than to ask for all. A refused one is
         // drawn again among the allowed, which comes to the same distribution as drawing among the allowed at once:
         // p(t) + p(refused) p(t) / p(allowed) = p(t) / p(allowed).
-        if self.sampler.may_try_free() {
-            let token = self.sampler.choose(logits, &self.tokens, None).ok_or_else(no_token)?;
+        if !needs_mask {
+            let token = self.sampler.choose(logits, &self.tokens).ok_or_else(no_token)?;
             if self.stops.binary_search(&token).is_ok() {
                 if constraint.accepting()? {
                     return Ok(None);
                 }
             } else if constraint.allows(token)? {
-                self.weigh(logits, None);
+                self.weigh(logits);
                 return self.another_call(token, logits).map(Some);
             }
         }
         let mask = constraint.mask(&self.stops)?;
-        let token = self.sampler.choose(logits, &self.tokens, Some(&mask)).ok_or_else(no_token)?;
+        let allowed = masked(logits, &mask);
+        let leant = self.leaning.as_ref().filter(|leaning| leaning.minds()).map(|leaning| leaning.apply(&allowed));
+        let some = leant.as_deref().unwrap_or(&allowed);
+        let token = self.sampler.choose(some, &self.tokens).ok_or_else(no_token)?;
         if self.stops.binary_search(&token).is_ok() {
             return Ok(None);
         }
-        self.weigh(logits, Some(&mask));
+        self.weigh(&allowed);
         self.another_call(token, logits).map(Some)
+    }
+
+    /// True where a free choice will not do: the prior has a say, or candidates are cut off by their rank.
+    pub(crate) fn needs_mask(&self) -> bool {
+        !self.sampler.may_try_free() || self.leaning.as_ref().is_some_and(Leaning::minds)
     }
 
     /// Another call in place of `token`, where that ends a list of calls too early; else `token`.
@@ -317,18 +316,18 @@ impl Session {
         let mask = constraint.mask(&self.stops)?;
         match persisting.venture(token, logits, &mask, (self.tokens.len(), self.held.len())) {
             Some(calls) if !calls.is_allowed(token) => {
-                self.sampler.choose(logits, &self.tokens, Some(&calls)).ok_or_else(no_token)
+                self.sampler.choose(&masked(logits, &calls), &self.tokens).ok_or_else(no_token)
             }
             _ => Ok(token),
         }
     }
 
-    /// Takes note of a choice that the grammar left.
-    fn weigh(&mut self, logits: &[f32], mask: Option<&SimpleVob>) {
+    /// Takes note of a choice among `logits` that the grammar left.
+    fn weigh(&mut self, logits: &[f32]) {
         if !self.how_sure && !self.is_undecided() {
             return;
         }
-        let likely = surest(logits, mask);
+        let likely = surest(logits);
         self.likely = Some(likely);
         if self.how_sure {
             self.send(EngineEvent::Sure { probability: likely.exp() as f32 });
