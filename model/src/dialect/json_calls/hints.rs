@@ -1,6 +1,6 @@
 //! What the name and description of a parameter tell of its values, where a small model reads it and writes what it likes.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use serde_json::Value;
 
@@ -62,7 +62,7 @@ const GOALS: [&str; 6] = ["to", "end", "ending", "destination", "arrival", "targ
 
 /// The hints of all tools that are offered.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Hints(BTreeMap<String, BTreeMap<String, Vec<Hint>>>);
+pub(super) struct Hints(BTreeMap<String, BTreeMap<String, Arc<[Hint]>>>);
 
 impl Hints {
     /// Of the tools of a request, for which `support` speaks.
@@ -70,7 +70,7 @@ impl Hints {
         let message = last_of_the_user(request);
         let said = message.to_lowercase();
         let heard = Heard::of(message);
-        let of_tool = |tool: &ToolSpec| -> BTreeMap<String, Vec<Hint>> {
+        let of_tool = |tool: &ToolSpec| -> BTreeMap<String, Arc<[Hint]>> {
             let properties = tool.parameters.get("properties").and_then(Value::as_object).into_iter().flatten();
             let required = tool.parameters.as_object().map(required).unwrap_or_default();
             let owned = Owned::of(tool, &heard, support);
@@ -79,7 +79,7 @@ impl Hints {
                 let copied = support.is_readable() && required.contains(&key.as_str());
                 let mut hints = hints(key, schema, copied, &said);
                 hints.extend(owned.hints(key, schema));
-                (key.clone(), hints)
+                (key.clone(), hints.into())
             };
             properties.map(of_one).collect()
         };
@@ -87,8 +87,8 @@ impl Hints {
     }
 
     /// Those of a parameter.
-    pub(super) fn get(&self, tool: &str, key: &str) -> &[Hint] {
-        self.0.get(tool).and_then(|hints| hints.get(key)).map_or(&[], Vec::as_slice)
+    pub(super) fn get(&self, tool: &str, key: &str) -> Arc<[Hint]> {
+        self.0.get(tool).and_then(|hints| hints.get(key)).cloned().unwrap_or_default()
     }
 }
 
@@ -275,12 +275,10 @@ mod tests {
         let tools = vec![ToolSpec::new("grow", "").with_parameters(parameters), ToolSpec::new("time", "")];
         let request =
             |text: &str| Request { tools: tools.clone(), messages: vec![Message::user(text)], ..Request::default() };
-        assert_eq!(of(&request("Wohin?")).get("grow", "to"), [Hint::Goal]);
+        assert_eq!(*of(&request("Wohin?")).get("grow", "to"), [Hint::Goal]);
         let hints = of(&request("What is the way?"));
-        assert_eq!(
-            (hints.get("grow", "rate"), hints.get("grow", "to")),
-            (&[Hint::Share][..], &[Hint::Said, Hint::Goal][..])
-        );
+        assert_eq!(*hints.get("grow", "rate"), [Hint::Share]);
+        assert_eq!(*hints.get("grow", "to"), [Hint::Said, Hint::Goal]);
         assert!(hints.get("grow", "days").is_empty() && hints.get("time", "rate").is_empty());
     }
 

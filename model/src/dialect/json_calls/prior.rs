@@ -69,9 +69,35 @@ struct Behind {
     scanner: Box<Scanner>,
     rounds: Rounds,
     argument: Argument,
-    /// Which hints of the value that is being written may speak against what follows, by their place. Found out once, as they
-    /// are then asked of every token that may come.
+    /// The hints of the value that is being written, and which of them may speak against what follows, by their place. Found
+    /// out once a token, as they are then asked of every token that may come.
+    hints: Arc<[Hint]>,
     minding: Vec<usize>,
+}
+
+impl Behind {
+    fn new(scanner: Box<Scanner>) -> Self {
+        let (rounds, argument) = (Rounds::default(), Argument::default());
+        Self { scanner, rounds, argument, hints: Arc::default(), minding: Vec::new() }
+    }
+
+    /// Finds out which hints mind what follows.
+    fn mind(&mut self, asked: &Asked) {
+        let (Some(tool), Some((key, written))) = (&self.scanner.name, self.argument.value()) else {
+            self.minding.clear();
+            return;
+        };
+        self.hints = asked.hints.get(tool, key);
+        let minds = |(place, hint): (usize, &Hint)| hint.minds(written, asked).then_some(place);
+        self.minding = self.hints.iter().enumerate().filter_map(minds).collect();
+    }
+
+    /// What the hints say to `text`.
+    fn lean(&self, text: &str, asked: &Asked) -> f32 {
+        let Some((_, written)) = self.argument.value() else { return 0.0 };
+        let minding = self.minding.iter().filter_map(|place| self.hints.get(*place));
+        minding.map(|hint| hint.lean(written, text, asked)).sum()
+    }
 }
 
 impl Prior {
@@ -102,8 +128,7 @@ impl Prior {
                     if scanner.name.is_none() && self.possible(&written).next().is_some() {
                         Place::Beginning(scanner, written)
                     } else {
-                        let (rounds, argument) = (Rounds::default(), Argument::default());
-                        Place::Behind(Box::new(Behind { scanner, rounds, argument, minding: Vec::new() }))
+                        Place::Behind(Box::new(Behind::new(scanner)))
                     }
                 }
             },
@@ -134,25 +159,6 @@ impl Prior {
         let likely = |tool: &str| called.contains(&tool) || support.sets_apart(tool, &called);
         let count = |tool: &str| if likely(tool) { ENOUGH } else { 0 };
         self.tools = support.tools().map(|tool| (format!("{START}{tool}\""), count(tool))).collect();
-    }
-
-    /// What is known of the value that is being written, and that as far as it is.
-    fn hints<'a>(&'a self, behind: &'a Behind) -> (&'a [Hint], &'a str) {
-        match (&behind.scanner.name, behind.argument.value()) {
-            (Some(tool), Some((key, written))) => (self.asked.hints.get(tool, key), written),
-            _ => (&[], ""),
-        }
-    }
-
-    /// Finds out which hints mind what follows.
-    fn mind(&mut self) {
-        let Place::Behind(behind) = &self.place else { return };
-        let (hints, written) = self.hints(behind);
-        let minds = |(place, hint): (usize, &Hint)| hint.minds(written, &self.asked).then_some(place);
-        let minding = hints.iter().enumerate().filter_map(minds).collect();
-        if let Place::Behind(behind) = &mut self.place {
-            behind.minding = minding;
-        }
     }
 
     /// What speaks against `text` behind the number that is being written.
@@ -204,7 +210,9 @@ impl dialect::Prior for Prior {
         for c in self.characters.push(text).chars() {
             self.push(c);
         }
-        self.mind();
+        if let Place::Behind(behind) = &mut self.place {
+            behind.mind(&self.asked);
+        }
     }
 
     fn minds(&self) -> bool {
@@ -232,10 +240,7 @@ impl dialect::Prior for Prior {
             Place::Beginning(_, written) => written,
             Place::Behind(behind) if behind.rounds.goes_on(text) => return ROUND,
             Place::Behind(behind) => {
-                let (hints, written) = self.hints(behind);
-                let minding = behind.minding.iter().filter_map(|place| hints.get(*place));
-                let hints: f32 = minding.map(|hint| hint.lean(written, text, &self.asked)).sum();
-                return hints + self.of_number(behind.rounds.number(), text);
+                return behind.lean(text, &self.asked) + self.of_number(behind.rounds.number(), text);
             }
         };
         let most = self.possible(written).max().unwrap_or(0);
