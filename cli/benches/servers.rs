@@ -224,7 +224,8 @@ impl Bench {
     }
 
     /// Sessions that write at once: tokens a second of all of them together. A reply that ends before the others would leave the
-    /// rest a smaller batch, and the sides end theirs in different places, so all are long.
+    /// rest a smaller batch, and the sides end theirs in different places, so all are long;
+    /// a round in which one is not is left out.
     async fn together(&self, sessions: usize) {
         let mut found = [Vec::new(), Vec::new()];
         let context = 1024 * sessions;

@@ -104,10 +104,15 @@ impl Constraint {
 
     /// The tokens that may come next, `stops` among them exactly where the reply may stop; `stops` are always the same. It is
     /// kept until a token is written.
-    pub(crate) fn mask(&mut self, stops: &[u32]) -> Result<SimpleVob, ModelError> {
-        if let Some(mask) = &self.mask {
-            return Ok(mask.clone());
-        }
+    pub(crate) fn mask(&mut self, stops: &[u32]) -> Result<&SimpleVob, ModelError> {
+        let mask = match self.mask.take() {
+            Some(mask) => mask,
+            None => self.compute_mask(stops)?,
+        };
+        Ok(self.mask.insert(mask))
+    }
+
+    fn compute_mask(&mut self, stops: &[u32]) -> Result<SimpleVob, ModelError> {
         let mut mask = self.matcher.compute_mask().map_err(|error| grammar_error(&error))?;
         let accepting = self.accepting()?;
         for &stop in stops {
@@ -115,7 +120,6 @@ impl Constraint {
                 mask.set(stop as usize, accepting);
             }
         }
-        self.mask = Some(mask.clone());
         Ok(mask)
     }
 

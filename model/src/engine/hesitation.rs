@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{session::Hold, vocab::LlamaVocab};
+use super::{session::Hold, softmax::largest, vocab::LlamaVocab};
 use crate::{
     Vocab,
     dialect::{Hesitation, Judge, Maker},
@@ -75,7 +75,7 @@ pub(crate) enum Verdict {
 
 impl Threshold {
     fn verdict(&self, logits: &[f32]) -> Verdict {
-        let largest = logits.iter().copied().filter(|logit| !logit.is_nan()).fold(f32::NEG_INFINITY, f32::max);
+        let largest = largest(logits);
         let weight = |logit: &f32| if logit.is_nan() { 0.0 } else { f64::from(logit - largest).exp() };
         let all: f64 = logits.iter().map(weight).sum();
         let calls: f64 = self.openers.iter().filter_map(|id| logits.get(*id as usize)).map(weight).sum();

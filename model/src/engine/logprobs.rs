@@ -41,13 +41,21 @@ pub(crate) fn surest(logits: &[f32]) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use toktrie::SimpleVob;
+
+    use super::{super::softmax::masked, *};
 
     #[test]
-    fn the_surest_is_a_share_of_all() {
+    fn the_surest_is_a_share_of_what_is_allowed() {
         let logits = [1.0, 1.0 + 2.0f32.ln(), f32::NAN, f32::NEG_INFINITY, 1.0, -90.0];
         assert!((surest(&logits) - 0.5f64.ln()).abs() < 1e-6);
-        assert_eq!(surest(&[1.0, f32::NEG_INFINITY]), 0.0);
+        let mut mask = SimpleVob::alloc(6);
+        mask.allow_token(0);
+        mask.allow_token(2);
+        mask.allow_token(4);
+        assert!((surest(&masked(&logits, &mask)) - 0.5f64.ln()).abs() < 1e-6);
+        mask.disallow_token(4);
+        assert_eq!(surest(&masked(&logits, &mask)), 0.0);
     }
 
     #[test]

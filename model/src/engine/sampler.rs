@@ -8,7 +8,7 @@ use std::{
     hash::{BuildHasher, Hasher},
 };
 
-use super::softmax::{largest, sum, weights};
+use super::softmax::{LANES, largest, sum, weights};
 use crate::{ModelError, Sampling};
 
 /// The repetition penalty looks at so many tokens.
@@ -146,7 +146,7 @@ impl Sampler {
             return None;
         }
         if self.settings.temperature == 0.0 {
-            return logits.iter().position(|&logit| logit == top).and_then(|at| u32::try_from(at).ok());
+            return first(logits, top);
         }
         match self.cut(logits, top) {
             Some(candidates) => self.draw(&candidates, top),
@@ -201,24 +201,21 @@ impl Sampler {
         let of_block = |block: &[f32]| block.iter().map(|&weight| f64::from(weight)).sum::<f64>();
         let blocks: Vec<f64> = self.weights.chunks(BLOCK).map(of_block).collect();
         let mut rest = self.random.unit() * blocks.iter().sum::<f64>();
-        let mut last = None;
-        for (at, (weights, sum)) in self.weights.chunks(BLOCK).zip(blocks).enumerate() {
-            if rest >= sum {
-                rest -= sum;
-            } else {
-                for (id, &weight) in weights.iter().enumerate().filter(|(_, weight)| **weight > 0.0) {
-                    rest -= f64::from(weight);
-                    last = Some(at.saturating_mul(BLOCK).saturating_add(id));
-                    if rest < 0.0 {
-                        break;
-                    }
-                }
+        let mut before = 0usize;
+        for sum in blocks {
+            if rest < sum {
                 break;
             }
+            rest -= sum;
+            before = before.saturating_add(BLOCK);
         }
+        let mut possible = self.weights.iter().enumerate().skip(before).filter(|(_, weight)| **weight > 0.0);
+        let drawn = possible.find(|(_, weight)| {
+            rest -= f64::from(**weight);
+            rest < 0.0
+        });
         // Rounding: nothing was left over, so the likeliest it is.
-        let id = last.or_else(|| logits.iter().position(|&logit| logit == top));
-        id.and_then(|id| u32::try_from(id).ok())
+        drawn.map_or_else(|| first(logits, top), |(id, _)| u32::try_from(id).ok())
     }
 }
 
@@ -242,6 +239,11 @@ fn validate(settings: &Sampling) -> Result<(), ModelError> {
     }
 }
 
+/// The first token that has this logit.
+fn first(logits: &[f32], logit: f32) -> Option<u32> {
+    logits.iter().position(|&other| other == logit).and_then(|at| u32::try_from(at).ok())
+}
+
 /// The likeliest first, of equals the first in the vocabulary.
 pub(crate) fn descending(a: &Candidate, b: &Candidate) -> std::cmp::Ordering {
     b.logit.total_cmp(&a.logit).then(a.id.cmp(&b.id))
@@ -254,7 +256,6 @@ fn weight(candidate: &Candidate, top: f32) -> f64 {
 /// The candidates whose logit is at least `least`, in the order of the vocabulary.
 fn above(logits: &[f32], least: f32) -> Vec<Candidate> {
     // Few are, so a look at many at once pays.
-    const LANES: usize = 16;
     let mut found = Vec::new();
     let mut add =
         |first: usize, logits: &[f32]| {

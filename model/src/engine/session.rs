@@ -289,8 +289,7 @@ impl Session {
                 return self.another_call(token, logits).map(Some);
             }
         }
-        let mask = constraint.mask(&self.stops)?;
-        let allowed = masked(logits, &mask);
+        let allowed = masked(logits, constraint.mask(&self.stops)?);
         let leant = self.leaning.as_ref().filter(|leaning| leaning.minds()).map(|leaning| leaning.apply(&allowed));
         let some = leant.as_deref().unwrap_or(&allowed);
         let token = self.sampler.choose(some, &self.tokens).ok_or_else(no_token)?;
@@ -314,7 +313,7 @@ impl Session {
             return Ok(token);
         }
         let mask = constraint.mask(&self.stops)?;
-        match persisting.venture(token, logits, &mask, (self.tokens.len(), self.held.len())) {
+        match persisting.venture(token, logits, mask, (self.tokens.len(), self.held.len())) {
             Some(calls) if !calls.is_allowed(token) => {
                 self.sampler.choose(&masked(logits, &calls), &self.tokens).ok_or_else(no_token)
             }

@@ -5,7 +5,7 @@
 use toktrie::SimpleVob;
 
 /// So many logits at a time.
-const LANES: usize = 16;
+pub(crate) const LANES: usize = 16;
 /// Tokens of a word of a mask.
 const WORD: usize = 32;
 
